@@ -1,0 +1,82 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+// The modules form layers, and imports go one way: each target lists what it may import, and
+// Tests/RepositoryTests holds the sources to the same table.
+
+let strict: [SwiftSetting] = [.treatAllWarnings(as: .error)]
+
+/// Glibc hides O_DIRECT, SEEK_HOLE, fallocate and statx from Swift unless the Swift target itself
+/// defines _GNU_SOURCE for the importer.
+let gnuSource: [CSetting] = [.define("_GNU_SOURCE")]
+
+let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
+let grdb: Target.Dependency = .product(name: "GRDB", package: "GRDB.swift")
+let argumentParser: Target.Dependency = .product(
+  name: "ArgumentParser", package: "swift-argument-parser")
+
+func module(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+  .target(name: name, dependencies: dependencies, cSettings: gnuSource, swiftSettings: strict)
+}
+
+func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+  .testTarget(name: name, dependencies: dependencies, cSettings: gnuSource, swiftSettings: strict)
+}
+
+let package = Package(
+  name: "aofs",
+  products: [
+    .library(name: "AOF", targets: ["AOF"]),
+    .executable(name: "aofs", targets: ["aofs"]),
+    .executable(name: "aof-integration", targets: ["aof-integration"]),
+  ],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+    .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+    .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
+  ],
+  targets: [
+    // C, each imported by exactly one Swift module.
+    .systemLibrary(
+      name: "CFuse3", pkgConfig: "fuse3",
+      providers: [.apt(["libfuse3-dev"])]),
+    .systemLibrary(
+      name: "CZstd", pkgConfig: "libzstd",
+      providers: [.apt(["libzstd-dev"])]),
+    .target(name: "CAofsShims", cSettings: gnuSource),
+
+    // Vocabulary.
+    module("AOFCore", []),
+
+    // Services that know nothing of each other.
+    module("AOFSystem", ["AOFCore", "CAofsShims"]),
+    module("AOFFormat", ["AOFCore", "AOFSystem"]),
+    module("AOFCompression", ["AOFCore", "CZstd"]),
+    module("AOFManifest", ["AOFCore", "AOFFormat", grdb]),
+    module("AOFRemote", ["AOFCore", "AOFSystem"]),
+    module("AOFControl", ["AOFCore"]),
+
+    // The engine, and the library product that re-exports what its users need.
+    module(
+      "AOFEngine",
+      [
+        "AOFCore", "AOFSystem", "AOFFormat", "AOFCompression", "AOFManifest", "AOFRemote", logging,
+      ]),
+    module("AOF", ["AOFCore", "AOFRemote", "AOFManifest", "AOFEngine"]),
+
+    // The filesystem: semantics, then the adapter to libfuse, then the command.
+    module("AOFFileSystem", ["AOFCore", "AOFSystem", "AOFEngine", "AOFControl", logging]),
+    module("AOFFuse", ["AOFCore", "AOFSystem", "AOFFileSystem", "CFuse3", logging]),
+    .executableTarget(
+      name: "aofs",
+      dependencies: [
+        "AOFCore", "AOFSystem", "AOFEngine", "AOFControl", "AOFFileSystem", "AOFFuse", logging,
+        argumentParser,
+      ],
+      cSettings: gnuSource, swiftSettings: strict),
+    .executableTarget(
+      name: "aof-integration", dependencies: ["AOF"], swiftSettings: strict),
+
+    // Tests, one target for each module and one for each way of testing the whole.
+  ]
+)

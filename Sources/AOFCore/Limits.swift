@@ -1,0 +1,32 @@
+/// Every limit that more than one module knows. Relations between them are asserted by LimitsTests.
+public enum Limits {
+  public static let minimumChunkSize = ByteCount.kibibytes(128)
+  public static let maximumChunkSize = ByteCount.gibibytes(4)
+
+  /// The unit of checksums, compression and hydration: a fixed grid within each chunk, in bytes.
+  /// Frames of 128 KiB cost about 1 % of zstd's ratio on log text.
+  public static let frameSize = 128 << 10
+
+  /// The longest name of a log or directory, in bytes, without its path.
+  public static let nameLength = 255
+
+  /// The longest path of a log below the mount, in bytes (PATH_MAX, with its NUL).
+  public static let pathLength = 4095
+
+  /// The largest single append, in bytes. A frame never crosses a WAL segment, so it is well below
+  /// ``walSegmentSize``.
+  public static let maximumAppend = 8 << 20
+
+  /// The size of a WAL segment, in bytes.
+  public static let walSegmentSize = 16 << 20
+
+  /// The end of a mounted log that `evict` leaves on the local disk, in bytes: a READ that touches the
+  /// tail page must never wait for the remote, or it blocks the next append in the kernel.
+  public static let residentTail = 2 << 20
+
+  /// The largest request that the kernel sends, in bytes.
+  public static let maximumRequest = 1 << 20
+
+  /// The longest command that a control file takes, in bytes.
+  public static let maximumCommand = 1 << 20
+}

@@ -1,0 +1,20 @@
+import AOFCore
+
+/// How to open a store. What is nil takes the value stored at its creation; what is set and differs
+/// from an immutable stored value is refused.
+public struct StoreOptions: Sendable {
+  /// Whether a missing store is created.
+  public var createIfMissing = true
+  /// The chunk size of logs that are created without one of their own. Default 64 MiB.
+  public var chunkSize: ChunkSize?
+  /// The quota of the local cache. Default 10 GiB.
+  public var cacheSize: ByteCount?
+  /// `dir:PATH`. Default `dir:STORE/remote`. Fixed at the store's creation.
+  public var remote: String?
+  /// Where the WAL lies. Default `STORE/wal`. Fixed at the store's creation.
+  public var walDirectory: String?
+  /// Shown to whoever finds the store locked.
+  public var mountPoint: String?
+
+  public init() {}
+}
