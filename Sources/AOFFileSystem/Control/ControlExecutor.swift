@@ -9,6 +9,11 @@ package struct ControlAnswer: Sendable {
   package let text: String
   /// The first failure; decides the errno of the write. Nil if all went well.
   package let error: AofError?
+
+  package init(text: String, error: AofError?) {
+    self.text = text
+    self.error = error
+  }
 }
 
 /// Carries out what is written to the control files, for the mount and for the command alike.
