@@ -78,5 +78,7 @@ let package = Package(
       name: "aof-integration", dependencies: ["AOF"], swiftSettings: strict),
 
     // Tests, one target for each module and one for each way of testing the whole.
+    tests("AOFControlTests", ["AOFCore", "AOFControl"]),
+    tests("AofsCommandTests", ["AOFCore", "AOFSystem", "AOFControl", "aofs", logging]),
   ]
 )
