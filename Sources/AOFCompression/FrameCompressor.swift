@@ -39,9 +39,12 @@ package final class FrameCompressor: @unchecked Sendable {
 
   /// Appends one frame that holds `bytes` to `output`, and returns the frame's size in bytes.
   ///
-  /// `output` keeps what it had; with `removeAll(keepingCapacity: true)` between calls it is not allocated anew.
+  /// `output` keeps what it had; with `removeAll(keepingCapacity: true)` between calls it is not allocated
+  /// anew.
   /// - Throws: `invalidArgument` for no bytes: an empty frame could not be told from a skippable one.
-  package func compress(_ bytes: UnsafeRawBufferPointer, appendingTo output: inout [UInt8]) throws(AofError) -> Int {
+  package func compress(_ bytes: UnsafeRawBufferPointer, appendingTo output: inout [UInt8]) throws(AofError)
+    -> Int
+  {
     guard !bytes.isEmpty else { throw AofError(.invalidArgument, "a frame of no bytes is not possible") }
     let bound = ZSTD_compressBound(bytes.count)
     guard ZSTD_isError(bound) == 0 else {
@@ -50,7 +53,8 @@ package final class FrameCompressor: @unchecked Sendable {
     let count = lock.withLock { _ in
       if scratch.count < bound { scratch = [UInt8](repeating: 0, count: bound) }
       return scratch.withUnsafeMutableBytes { scratch in
-        let count = ZSTD_compress2(context, scratch.baseAddress, scratch.count, bytes.baseAddress, bytes.count)
+        let count = ZSTD_compress2(
+          context, scratch.baseAddress, scratch.count, bytes.baseAddress, bytes.count)
         if ZSTD_isError(count) == 0 { output.append(contentsOf: scratch.prefix(count)) }
         return count
       }

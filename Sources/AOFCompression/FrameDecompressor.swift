@@ -2,7 +2,8 @@ import AOFCore
 import CZstd
 import Synchronization
 
-/// Decodes single zstd frames whose content size is known. Takes any bytes: what is no such frame is an error.
+/// Decodes single zstd frames whose content size is known. Takes any bytes: what is no such frame is an
+/// error.
 ///
 /// Calls on one decompressor take turns; threads that decode at the same time want one each.
 ///

@@ -6,5 +6,7 @@ func zstdMessage(_ result: Int) -> String { String(cString: ZSTD_getErrorName(re
 
 func zstdOutOfMemory() -> AofError {
   let outOfMemory: Int32 = 12  // ENOMEM on Linux; libc is not imported for one number.
-  return AofError(.system(errno: outOfMemory), "there is no memory for a zstd context", remedy: "free memory, then try again")
+  return AofError(
+    .system(errno: outOfMemory), "there is no memory for a zstd context",
+    remedy: "free memory, then try again")
 }

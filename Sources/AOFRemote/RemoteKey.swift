@@ -2,8 +2,8 @@ import AOFCore
 
 /// The name of an object in a remote, below the prefix that the remote was given.
 ///
-/// 1 to 1,024 bytes of `A-Z a-z 0-9 . _ -` in parts joined by `/`; no part is empty, longer than 255 bytes or begins
-/// with a dot. So no key leaves its directory, and every store, S3 too, takes it without escapes.
+/// 1 to 1,024 bytes of `A-Z a-z 0-9 . _ -` in parts joined by `/`; no part is empty, longer than 255 bytes
+/// or begins with a dot. So no key leaves its directory, and every store, S3 too, takes it without escapes.
 public struct RemoteKey: Hashable, Sendable {
   public static let maximumLength = 1024
 
@@ -21,8 +21,10 @@ public struct RemoteKey: Hashable, Sendable {
 
   private static func isPossible(_ text: String) -> Bool {
     guard (1...maximumLength).contains(text.utf8.count) else { return false }
-    return text.utf8.split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: false).allSatisfy { part in
-      (1...Limits.nameLength).contains(part.count) && part.first != UInt8(ascii: ".") && part.allSatisfy(isPlain)
+    return text.utf8.split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: false).allSatisfy {
+      part in
+      (1...Limits.nameLength).contains(part.count) && part.first != UInt8(ascii: ".")
+        && part.allSatisfy(isPlain)
     }
   }
 

@@ -5,8 +5,9 @@ public enum RemoteLocation: Hashable, Sendable {
   /// An absolute path.
   case directory(path: String)
 
-  /// Reads `dir:PATH`; a relative path counts from `workingDirectory`, which is absolute. Doubled and trailing slashes and `.` parts
-  /// are dropped, so that two ways of writing a path compare equal; `..` is kept, for it may cross a symbolic link.
+  /// Reads `dir:PATH`; a relative path counts from `workingDirectory`, which is absolute. Doubled and
+  /// trailing slashes and `.` parts are dropped, so that two ways of writing a path compare equal; `..` is
+  /// kept, for it may cross a symbolic link.
   ///
   /// - Throws: `invalidArgument`.
   public init(parsing text: String, workingDirectory: String) throws(AofError) {
@@ -14,7 +15,8 @@ public enum RemoteLocation: Hashable, Sendable {
       throw AofError(.invalidArgument, "'\(text)' does not say what kind of remote it is", remedy: Self.known)
     }
     guard text[..<colon] == "dir" else {
-      throw AofError(.invalidArgument, "'\(text)': remotes of kind '\(text[..<colon])' are not known", remedy: Self.known)
+      throw AofError(
+        .invalidArgument, "'\(text)': remotes of kind '\(text[..<colon])' are not known", remedy: Self.known)
     }
     let path = String(text[text.index(after: colon)...])
     guard !path.isEmpty, !path.utf8.contains(0) else {

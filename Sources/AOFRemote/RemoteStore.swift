@@ -1,15 +1,17 @@
 import AOFCore
 
-/// A place for objects, with the operations that S3 has: whole objects are written under a key, and ranges of them are read.
+/// A place for objects, with the operations that S3 has: whole objects are written under a key, and ranges
+/// of them are read.
 ///
-/// Every call blocks until it is done, and belongs on threads that may wait. Calls from any number of threads at
-/// once are fine. A store retries what is worth retrying itself, on fresh connections where it has any; what it throws is final
-/// and names the object and the cause. Its code is `remoteFailure` where no other is named.
+/// Every call blocks until it is done, and belongs on threads that may wait. Calls from any number of
+/// threads at once are fine. A store retries what is worth retrying itself, on fresh connections where it
+/// has any; what it throws is final and names the object and the cause. Its code is `remoteFailure` where
+/// no other is named.
 public protocol RemoteStore: Sendable, CustomStringConvertible {
   /// Fills `buffer` with the bytes of the object from `offset` on.
   ///
-  /// - Throws: `notFound`; `corrupt` if the object ends before the buffer is full. Never fills less without an error:
-  ///   an implementation compares the length that was announced with the bytes that came.
+  /// - Throws: `notFound`; `corrupt` if the object ends before the buffer is full. Never fills less without
+  ///   an error: an implementation compares the length that was announced with the bytes that came.
   func read(_ key: RemoteKey, at offset: UInt64, into buffer: UnsafeMutableRawBufferPointer) throws(AofError)
 
   /// The whole object, or nil if there is none.
@@ -37,16 +39,17 @@ public protocol RemoteStore: Sendable, CustomStringConvertible {
   func beginUpload(_ key: RemoteKey) throws(AofError) -> any RemoteUpload
 }
 
-/// An object on its way. Nothing of it can be seen under its key before ``commit(_:)``. One thread at a time; an upload that is let
-/// go without a commit is abandoned.
+/// An object on its way. Nothing of it can be seen under its key before ``commit(_:)``. One thread at a
+/// time; an upload that is let go without a commit is abandoned.
 public protocol RemoteUpload: AnyObject {
   /// Appends bytes; they are copied or written before the call returns.
   func write(_ bytes: UnsafeRawBufferPointer) throws(AofError)
 
   /// Makes the object visible, whole and durable. After this, or after an error of it, the upload is over.
   ///
-  /// - Throws: `unsupported` for `ifAbsent` if the store cannot keep that promise for an object that was sent in pieces, as
-  ///   most S3 stores cannot; ``RemoteStore/put(_:as:_:)`` is for names that several writers may want.
+  /// - Throws: `unsupported` for `ifAbsent` if the store cannot keep that promise for an object that was
+  ///   sent in pieces, as most S3 stores cannot; ``RemoteStore/put(_:as:_:)`` is for names that several
+  ///   writers may want.
   func commit(_ condition: RemoteCondition) throws(AofError) -> RemoteOutcome
 
   /// Takes back what was written. Does nothing once the upload is over.

@@ -27,7 +27,8 @@ package struct ObjectInfo: Hashable, Sendable {
   /// Consecutive, and together the whole range.
   package let frames: [Frame]
 
-  /// - Throws: `invalidArgument` if the frames are not consecutive, not the whole range, or of impossible lengths.
+  /// - Throws: `invalidArgument` if the frames are not consecutive, not the whole range, or of impossible
+  ///   lengths.
   package init(log: LogID, chunk: ChunkID, generation: Generation, range: Range<LSN>, frames: [Frame])
     throws(AofError)
   {
@@ -115,7 +116,8 @@ extension ObjectInfo {
     }
     guard version <= RemoteFormat.objectVersion else {
       throw AofError(
-        .newerVersion, "an object has version \(version), this aofs knows up to \(RemoteFormat.objectVersion)",
+        .newerVersion,
+        "an object has version \(version), this aofs knows up to \(RemoteFormat.objectVersion)",
         remedy: "use the version of aofs that wrote it")
     }
     try self.init(content: numbers, size: bytes.count)
@@ -145,7 +147,8 @@ extension ObjectInfo {
     }
     do {
       try self.init(
-        log: LogID(rawValue: log), chunk: ChunkID(rawValue: chunk), generation: Generation(rawValue: generation),
+        log: LogID(rawValue: log), chunk: ChunkID(rawValue: chunk),
+        generation: Generation(rawValue: generation),
         range: LSN(rawValue: first)..<LSN(rawValue: end), frames: frames)
     } catch {
       throw Self.corrupt(error.message)

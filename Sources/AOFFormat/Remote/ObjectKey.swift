@@ -27,7 +27,8 @@ package struct ObjectKey: Hashable, Sendable {
 
   /// The key below the remote's prefix.
   package var text: String {
-    let lsns = FixedWidthNumber.decimal(range.lowerBound.rawValue) + "-"
+    let lsns =
+      FixedWidthNumber.decimal(range.lowerBound.rawValue) + "-"
       + FixedWidthNumber.decimal(range.upperBound.rawValue)
     return Self.directory(of: log) + "/" + FixedWidthNumber.hex(chunk.rawValue) + "/"
       + "\(lsns)-\(generation)-\(epoch)-\(FixedWidthNumber.hex(random)).zst"
@@ -45,7 +46,8 @@ package struct ObjectKey: Hashable, Sendable {
 
   private static func parse(_ text: String) -> ObjectKey? {
     let parts = text.split(separator: "/", omittingEmptySubsequences: false)
-    guard parts.count == 4, parts[0] == "chunks", let log = UInt64(parts[1]), let chunk = UInt64(parts[2], radix: 16),
+    guard parts.count == 4, parts[0] == "chunks", let log = UInt64(parts[1]),
+      let chunk = UInt64(parts[2], radix: 16),
       parts[3].hasSuffix(".zst")
     else { return nil }
     let fields = parts[3].dropLast(4).split(separator: "-", omittingEmptySubsequences: false)
@@ -55,7 +57,8 @@ package struct ObjectKey: Hashable, Sendable {
     else { return nil }
     return ObjectKey(
       log: LogID(rawValue: log), chunk: ChunkID(rawValue: chunk),
-      range: LSN(rawValue: first)..<LSN(rawValue: end), generation: Generation(rawValue: generation), epoch: epoch,
+      range: LSN(rawValue: first)..<LSN(rawValue: end), generation: Generation(rawValue: generation),
+      epoch: epoch,
       random: random)
   }
 }

@@ -18,7 +18,9 @@ enum RemoteJSON {
   /// Looks at the version before anything else, since a later version may mean something else by every key.
   ///
   /// - Throws: `corrupt`; `newerVersion`.
-  static func decode<Value: Decodable>(_ bytes: [UInt8], as type: Value.Type, what: String) throws(AofError) -> Value {
+  static func decode<Value: Decodable>(_ bytes: [UInt8], as type: Value.Type, what: String) throws(AofError)
+    -> Value
+  {
     let data = Data(bytes)
     let decoder = JSONDecoder()
     do {

@@ -78,7 +78,8 @@ extension RemoteNodeAttributes {
     try container.encode(changeTime, forKey: .changeTime)
   }
 
-  fileprivate static func decode(from decoder: any Decoder) throws -> (NodeID, LogPath, RemoteNodeAttributes) {
+  fileprivate static func decode(from decoder: any Decoder) throws -> (NodeID, LogPath, RemoteNodeAttributes)
+  {
     let container = try decoder.container(keyedBy: NodeKeys.self)
     let escaped = try container.decode(String.self, forKey: .path)
     guard let bytes = PercentEscaping.unescape(escaped) else {
@@ -93,7 +94,9 @@ extension RemoteNodeAttributes {
       accessTime: try container.decode(UnixTime.self, forKey: .accessTime),
       modificationTime: try container.decode(UnixTime.self, forKey: .modificationTime),
       changeTime: try container.decode(UnixTime.self, forKey: .changeTime))
-    guard attributes.mode <= 0o7777 else { throw AofError(.corrupt, "mode \(attributes.mode) is out of range") }
+    guard attributes.mode <= 0o7777 else {
+      throw AofError(.corrupt, "mode \(attributes.mode) is out of range")
+    }
     return (try container.decode(NodeID.self, forKey: .id), path, attributes)
   }
 }

@@ -76,7 +76,8 @@ extension SeekTable {
     return encodedSize(frameCount: count)
   }
 
-  /// Decodes the table at the end of `tail`, which ends where the object ends and may begin anywhere before the table.
+  /// Decodes the table at the end of `tail`, which ends where the object ends and may begin anywhere before
+  /// the table.
   ///
   /// - Throws: `corrupt`; also if `tail` does not hold the whole table.
   package init(tail: UnsafeRawBufferPointer) throws(AofError) {
@@ -89,7 +90,8 @@ extension SeekTable {
 
     entries = []
     entries.reserveCapacity((size - Self.headerSize - Self.footerSize) / Self.entrySize)
-    for offset in stride(from: start + Self.headerSize, to: tail.count - Self.footerSize, by: Self.entrySize) {
+    for offset in stride(from: start + Self.headerSize, to: tail.count - Self.footerSize, by: Self.entrySize)
+    {
       guard let compressed = bytes.number(at: offset, as: UInt32.self),
         let decompressed = bytes.number(at: offset + 4, as: UInt32.self), compressed > 0,
         decompressed > 0, Int(decompressed) <= RemoteFormat.maximumFrameLength

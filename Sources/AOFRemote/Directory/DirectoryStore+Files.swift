@@ -1,7 +1,8 @@
 import AOFCore
 import Glibc
 
-/// An open descriptor, closed when it is let go. Errors carry what the kernel said; who calls says what it was for.
+/// An open descriptor, closed when it is let go. Errors carry what the kernel said; who calls says what it
+/// was for.
 final class DirectoryFile: Sendable {
   let descriptor: Int32
 
@@ -22,7 +23,9 @@ final class DirectoryFile: Sendable {
   }
 
   /// O_NONBLOCK: a planted named pipe must not hang the caller.
-  func openFile(_ name: String) throws(AofError) -> DirectoryFile { try openEntry(name, O_RDONLY | O_NONBLOCK) }
+  func openFile(_ name: String) throws(AofError) -> DirectoryFile {
+    try openEntry(name, O_RDONLY | O_NONBLOCK)
+  }
 
   func createFile(_ name: String) throws(AofError) -> DirectoryFile {
     try openEntry(name, O_RDWR | O_CREAT | O_EXCL)
@@ -108,11 +111,16 @@ final class DirectoryFile: Sendable {
 
   // MARK: Entries
 
-  /// Moves `name` of this directory to `newName` of another. False if it must not replace and the name is taken.
-  func rename(_ name: String, to newName: String, of directory: DirectoryFile, replacing: Bool) throws(AofError) -> Bool {
+  /// Moves `name` of this directory to `newName` of another. False if it must not replace and the name is
+  /// taken.
+  func rename(_ name: String, to newName: String, of directory: DirectoryFile, replacing: Bool)
+    throws(AofError) -> Bool
+  {
     let target = directory.descriptor
     if replacing {
-      guard renameat(descriptor, name, target, newName) == 0 else { throw .systemCall("rename", newName, errno: errno) }
+      guard renameat(descriptor, name, target, newName) == 0 else {
+        throw .systemCall("rename", newName, errno: errno)
+      }
       return true
     }
     if renameat2(descriptor, name, target, newName, UInt32(RENAME_NOREPLACE)) == 0 { return true }
@@ -133,8 +141,8 @@ final class DirectoryFile: Sendable {
     return false
   }
 
-  /// Names and whether they are directories, in no order; without `.` and `..`, names that are not UTF-8, and what is neither a
-  /// regular file nor a directory.
+  /// Names and whether they are directories, in no order; without `.` and `..`, names that are not UTF-8,
+  /// and what is neither a regular file nor a directory.
   func entries() throws(AofError) -> [(name: String, isDirectory: Bool)] {
     // A descriptor of its own: the position of a directory stream belongs to the open file.
     let copy = openat(descriptor, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC)

@@ -1,7 +1,9 @@
 import AOFCore
 
 extension DirectoryStore {
-  public func list(_ directory: RemoteKey?, after last: RemoteKey?, limit: Int) throws(AofError) -> [RemoteListing] {
+  public func list(_ directory: RemoteKey?, after last: RemoteKey?, limit: Int) throws(AofError)
+    -> [RemoteListing]
+  {
     var found: [RemoteListing] = []
     do {
       guard let top = try openDirectory(directory?.parts ?? []) else { return [] }
@@ -12,9 +14,11 @@ extension DirectoryStore {
     return found
   }
 
-  /// Appends the objects below one directory until `limit` are there. The depth of recursion is bounded by the longest key.
+  /// Appends the objects below one directory until `limit` are there. The depth of recursion is bounded by
+  /// the longest key.
   private func collect(
-    _ directory: DirectoryFile, prefix: String, after last: RemoteKey?, limit: Int, into found: inout [RemoteListing]
+    _ directory: DirectoryFile, prefix: String, after last: RemoteKey?, limit: Int,
+    into found: inout [RemoteListing]
   ) throws(AofError) {
     // Keys are ordered as whole strings: "a-b/c" comes before "a/c", so a directory sorts with its slash.
     let names = try directory.entries().map { $0.isDirectory ? $0.name + "/" : $0.name }

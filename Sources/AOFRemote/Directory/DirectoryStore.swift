@@ -1,21 +1,22 @@
 import AOFCore
 import Synchronization
 
-/// Objects as files below a directory, as docs/format/remote-layout.md describes it. Nothing to install; also fit for a mounted
-/// network share.
+/// Objects as files below a directory, as docs/format/remote-layout.md describes it. Nothing to install;
+/// also fit for a mounted network share.
 public final class DirectoryStore: RemoteStore {
   public let path: String
   let root: DirectoryFile
-  /// Where objects are before they have their names: in the same filesystem, and under a name that no key can have.
+  /// Where objects are before they have their names: in the same filesystem, and under a name that no key
+  /// can have.
   let temporary: DirectoryFile
-  /// Directories below the root whose entry in their parent is known to be on the disk. One that is merely there may
-  /// have been made by another thread, or before a crash, and not have been synced.
+  /// Directories below the root whose entry in their parent is known to be on the disk. One that is merely
+  /// there may have been made by another thread, or before a crash, and not have been synced.
   let syncedDirectories = Mutex<Set<String>>([])
 
   static let temporaryName = ".tmp"
 
-  /// Opens the directory at `path`, an absolute path; creates it, and what is missing above it, if `create` is set. Deletes what crashed
-  /// uploads left.
+  /// Opens the directory at `path`, an absolute path; creates it, and what is missing above it, if `create`
+  /// is set. Deletes what crashed uploads left.
   ///
   /// - Throws: `notFound`; `remoteFailure`.
   public init(path: String, create: Bool) throws(AofError) {
@@ -26,7 +27,8 @@ public final class DirectoryStore: RemoteStore {
       temporary = try root.openDirectory(Self.temporaryName)
     } catch {
       if error.code == .notFound {
-        throw AofError(.notFound, "the remote dir:\(path) does not exist", remedy: "create or mount it", cause: error)
+        throw AofError(
+          .notFound, "the remote dir:\(path) does not exist", remedy: "create or mount it", cause: error)
       }
       throw AofError(
         .remoteFailure, "the remote dir:\(path) cannot be opened",
@@ -60,7 +62,9 @@ public final class DirectoryStore: RemoteStore {
 
   // MARK: Reading
 
-  public func read(_ key: RemoteKey, at offset: UInt64, into buffer: UnsafeMutableRawBufferPointer) throws(AofError) {
+  public func read(_ key: RemoteKey, at offset: UInt64, into buffer: UnsafeMutableRawBufferPointer)
+    throws(AofError)
+  {
     let count: Int
     do throws(AofError) {
       guard let file = try openObject(key) else { throw AofError(.notFound, "there is no such object") }
@@ -70,7 +74,9 @@ public final class DirectoryStore: RemoteStore {
     }
     guard count == buffer.count else {
       throw AofError(
-        .corrupt, "\(self): \(key) has no bytes past \(offset + UInt64(count)), \(buffer.count - count) more were expected")
+        .corrupt,
+        "\(self): \(key) has no bytes past \(offset + UInt64(count)), \(buffer.count - count) more were expected"
+      )
     }
   }
 
@@ -131,7 +137,9 @@ public final class DirectoryStore: RemoteStore {
     return directory
   }
 
-  private static func ifPresent(_ open: () throws(AofError) -> DirectoryFile) throws(AofError) -> DirectoryFile? {
+  private static func ifPresent(_ open: () throws(AofError) -> DirectoryFile) throws(AofError)
+    -> DirectoryFile?
+  {
     do {
       return try open()
     } catch {

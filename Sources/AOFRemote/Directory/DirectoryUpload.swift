@@ -38,7 +38,8 @@ final class DirectoryUpload: RemoteUpload {
   private let store: DirectoryStore
   private let key: RemoteKey
   private let temporaryName: String
-  /// Locked for as long as it is open, so that nobody takes it for a crash's leftover. Nil once the upload is over.
+  /// Locked for as long as it is open, so that nobody takes it for a crash's leftover. Nil once the upload
+  /// is over.
   private var file: DirectoryFile?
 
   init(_ store: DirectoryStore, _ key: RemoteKey) throws(AofError) {
@@ -51,15 +52,16 @@ final class DirectoryUpload: RemoteUpload {
     }
   }
 
-  /// Creates a file and locks it. A store that is being opened may find the file before it is locked, take it for a
-  /// leftover and delete it: then another name is tried.
+  /// Creates a file and locks it. A store that is being opened may find the file before it is locked, take
+  /// it for a leftover and delete it: then another name is tried.
   private static func makeTemporary(in directory: DirectoryFile) throws(AofError) -> (String, DirectoryFile) {
     var random = SystemRandomNumberGenerator()
     for _ in 0..<16 {
       let digits = String(random.next(), radix: 16)
       let name = String(repeating: "0", count: 16 - digits.utf8.count) + digits
       let file = try directory.createFile(name)
-      // A filesystem that has no locks is used without; there, nobody can lock a leftover and delete it either.
+      // A filesystem that has no locks is used without; there, nobody can lock a leftover and delete it
+      // either.
       let isLocked = (try? file.lock()) ?? true
       if isLocked, try file.hasName() { return (name, file) }
     }
