@@ -53,7 +53,7 @@ let package = Package(
     module("AOFFormat", ["AOFCore", "AOFSystem"]),
     module("AOFCompression", ["AOFCore", "CZstd"]),
     module("AOFManifest", ["AOFCore", "AOFFormat", grdb]),
-    module("AOFRemote", ["AOFCore", "AOFSystem"]),
+    module("AOFRemote", ["AOFCore", "AOFSystem", "AOFFormat"]),
     module("AOFControl", ["AOFCore"]),
 
     // The engine, and the library product that re-exports what its users need.
