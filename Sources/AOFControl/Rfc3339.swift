@@ -3,7 +3,7 @@ import AOFCore
 extension UnixTime {
   /// In UTC with whole seconds: `2026-01-31T23:59:59Z`.
   package var rfc3339: String {
-    let (days, second) = divided(seconds, by: 86_400)
+    let (days, second) = divided(divided(rawValue, by: 1_000_000_000).0, by: 86_400)
     // Days are counted from 0000-03-01, so that the leap day is the last of its year.
     let (era, dayOfEra) = divided(days + 719_468, by: 146_097)
     let yearOfEra = (dayOfEra - dayOfEra / 1460 + dayOfEra / 36_524 - dayOfEra / 146_096) / 365

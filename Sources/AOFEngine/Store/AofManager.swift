@@ -59,12 +59,3 @@ public final class AofManager: Sendable {
   ) throws(AofError) { fatalError() }
   package func setAttributes(_ attributes: NodeAttributes, of id: NodeID) throws(AofError) { fatalError() }
 }
-
-/// What a store was created with.
-public struct StoreSettings: Hashable, Sendable {
-  public let storeID: String
-  public let chunkSize: ChunkSize
-  public let cacheSize: ByteCount
-  public let remote: String
-  public let walDirectory: String
-}
