@@ -1,18 +1,9 @@
 import AOFCore
 import AOFEngine
 import AOFFileSystem
+import AOFFuse
 import AOFSystem
 import Logging
-
-/// A filesystem that is mounted.
-protocol Serving: Sendable {
-  /// Answers requests until it is unmounted.
-  func serve() throws(AofError)
-  /// Unmounts; what is open stays served until it is closed. For any thread.
-  func detach()
-  /// Cuts the connection: every request, now and later, fails. For any thread.
-  func abort()
-}
 
 /// One mount, from opening the store to letting go of it.
 struct MountSession {
@@ -52,13 +43,27 @@ struct MountSession {
   private func serve(_ stopper: MountStopper) throws(AofError) {
     try stopper.start()
     let probe = MountProbe(mountPoint: settings.mountPoint, reporter: reporter, logger: logger)
-    _ = try SystemThread.start("probe") { probe.run() }
     defer { stopper.ended() }
-    try stopper.mount.serve()
+    let logger = logger
+    try stopper.mount.serve {
+      do throws(AofError) {
+        _ = try SystemThread.start("probe") { probe.run() }
+      } catch {
+        logger.error("\(error)")
+        probe.reporter.report(ReadyReport(error))
+      }
+    }
   }
 
-  private func mount(_ manager: AofManager) throws(AofError) -> any Serving {
-    throw AofError(.unsupported, "this build of aofs cannot mount")
+  private func mount(_ manager: AofManager) throws(AofError) -> FuseMount {
+    let notifier = try KernelNotifier()
+    let control = ControlExecutor(manager: manager, residentTail: Limits.residentTail) { log in
+      notifier.invalidateAllAndWait(log)
+    }
+    var options = FileSystemOptions()
+    options.kernelCache = notifier
+    let files = try FileSystem(manager: manager, control: control, options: options)
+    return try FuseMount.mount(files, notifier: notifier, options: settings.fuseOptions, logger: logger)
   }
 }
 

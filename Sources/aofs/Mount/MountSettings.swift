@@ -1,5 +1,6 @@
 import AOFCore
 import AOFEngine
+import AOFFuse
 import AOFSystem
 import Logging
 
@@ -63,6 +64,15 @@ struct MountSettings: Equatable {
     options.remote = remote
     options.walDirectory = walDirectory
     options.mountPoint = mountPoint
+    return options
+  }
+
+  var fuseOptions: MountOptions {
+    var options = MountOptions(mountPoint: mountPoint, source: store)
+    options.allowOther = kernelOptions.contains("allow_other")
+    options.readOnly = kernelOptions.contains("ro")
+    // The kernel checks permissions in any case; the names are left for what libfuse alone knows.
+    options.kernelOptions = kernelOptions.filter { !["allow_other", "ro", "default_permissions"].contains($0) }
     return options
   }
 

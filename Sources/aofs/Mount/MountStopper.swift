@@ -1,4 +1,5 @@
 import AOFCore
+import AOFFuse
 import AOFSystem
 import Logging
 
@@ -10,13 +11,13 @@ final class MountStopper: Sendable {
     var wasCut = false
   }
 
-  let mount: any Serving
+  let mount: FuseMount
   private let stopTimeout: Int
   private let logger: Logger
   private let state = Monitor(State())
 
   /// - Parameter stopTimeout: in milliseconds.
-  init(_ mount: any Serving, stopTimeout: Int, logger: Logger) {
+  init(_ mount: FuseMount, stopTimeout: Int, logger: Logger) {
     self.mount = mount
     self.stopTimeout = stopTimeout
     self.logger = logger
@@ -36,16 +37,21 @@ final class MountStopper: Sendable {
   private func run() {
     waitForStop()
     logger.notice("stopping")
-    mount.detach()
+    attempt { () throws(AofError) in try mount.detach() }
     waitForSecondStop()
     guard cut() else { return }
     logger.error("the mount is still in use: cutting it off")
-    mount.abort()
+    attempt { () throws(AofError) in try mount.abort() }
     waitForSecondStop()
     guard state.withLock({ !$0.hasEnded }) else { return }
     // A thread is stuck beyond our reach. What was written is in the WAL, and the next mount finds it.
     logger.critical("the mount does not end: leaving it to the next mount to recover")
     Signals.endProcess(AofsExitCode.tryAgain.rawValue)
+  }
+
+  /// What fails here has no one to throw to, and the next step is more forceful anyway.
+  private func attempt(_ step: () throws(AofError) -> Void) {
+    do throws(AofError) { try step() } catch { logger.error("\(error)") }
   }
 
   private func cut() -> Bool {
