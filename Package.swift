@@ -65,7 +65,7 @@ let package = Package(
     module("AOF", ["AOFCore", "AOFRemote", "AOFManifest", "AOFEngine"]),
 
     // The filesystem: semantics, then the adapter to libfuse, then the command.
-    module("AOFFileSystem", ["AOFCore", "AOFSystem", "AOFEngine", "AOFControl", logging]),
+    module("AOFFileSystem", ["AOFCore", "AOFSystem", "AOFManifest", "AOFEngine", "AOFControl", logging]),
     module("AOFFuse", ["AOFCore", "AOFSystem", "AOFFileSystem", "CFuse3", logging]),
     .executableTarget(
       name: "aofs",
@@ -78,5 +78,8 @@ let package = Package(
       name: "aof-integration", dependencies: ["AOF"], swiftSettings: strict),
 
     // Tests, one target for each module and one for each way of testing the whole.
+    tests("AOFControlTests", ["AOFCore", "AOFControl"]),
+    tests("AofsCommandTests", ["AOFCore", "AOFSystem", "AOFControl", "aofs", logging]),
+    tests("AOFFileSystemTests", ["AOFCore", "AOFSystem", "AOFManifest", "AOFEngine", "AOFFileSystem"]),
   ]
 )
