@@ -14,14 +14,15 @@ struct MountOptionList: Equatable {
 
   /// Options of the kernel and of libfuse that are passed on.
   static let passed: Set<String> = [
-    "ro", "allow_other", "allow_root", "default_permissions", "noatime", "relatime", "strictatime", "nodiratime",
-    "noexec", "nosuid", "nodev", "sync", "dirsync",
+    "ro", "allow_other", "allow_root", "default_permissions", "noatime", "noexec", "nosuid", "nodev", "sync",
+    "dirsync",
   ]
 
   /// Words that say nothing to us: fstab's own, and those that ask for what is so anyway.
   static let ignored: Set<String> = [
     "defaults", "auto", "noauto", "nofail", "_netdev", "user", "nouser", "users", "owner", "group", "rw", "async",
-    "suid", "dev", "exec", "atime", "diratime", "nolazytime", "silent", "loud",
+    "suid", "dev", "exec", "atime", "diratime", "nodiratime", "relatime",
+    "strictatime", "nolazytime", "silent", "loud",
   ]
 
   init() {}
