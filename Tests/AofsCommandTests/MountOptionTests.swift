@@ -1,4 +1,6 @@
 import AOFCore
+import AOFSystem
+import Glibc
 import Logging
 import Testing
 
@@ -102,6 +104,19 @@ import Testing
     let report = ReadyReport(exitCode: 75, message: "held by process 7\nsince noon")
     #expect(ReadyReport(parsing: report.bytes) == report)
     #expect(ReadyReport(parsing: ReadyReport.ready.bytes) == .ready)
+  }
+
+  /// The process that started the daemon reads to the end of the pipe: it must come with the report.
+  @Test func theReportEndsThePipe() throws {
+    let pipe = try Pipe.open()
+    let descriptor = dup(pipe.writer.descriptor)
+    let (reader, reporter) = (pipe.reader, ReadyReporter(descriptor: descriptor))
+    #expect(reporter.report(.ready))
+    #expect(!reporter.report(ReadyReport(exitCode: 1, message: "late")))
+    #expect(fcntl(descriptor, F_GETFD) == -1)
+    var first = [UInt8](repeating: 0, count: 16)
+    let count = try first.withUnsafeMutableBytes { try reader.read(into: $0) }
+    #expect(ReadyReport(parsing: Array(first.prefix(count))) == .ready)
   }
 
   @Test(arguments: ["", "7", "x\n", "\n"]) func halfAReportIsNone(_ text: String) {

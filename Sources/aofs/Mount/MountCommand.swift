@@ -45,10 +45,10 @@ struct MountCommand: ParsableCommand {
   @Option(help: .hidden) var readyDescriptor: Int32?
 
   func run() throws {
-    if let readyDescriptor { return try runDaemon(Spawn.takeHanded(readyDescriptor)) }
+    if let readyDescriptor { return try runDaemon(ReadyReporter(descriptor: readyDescriptor)) }
     try MountPointCheck.check(mountPoint: mountPoint, store: store)
     let settings = try settings()
-    if foreground { return try serve(settings, ReadyReporter(nil)) }
+    if foreground { return try serve(settings, ReadyReporter(descriptor: nil)) }
     do {
       try Daemon.start(settings)
     } catch let failed as Daemon.Failed {
@@ -70,8 +70,7 @@ struct MountCommand: ParsableCommand {
   }
 
   /// The process that stays. Its errors go to the one that started it, while that waits.
-  private func runDaemon(_ pipe: ByteStream) throws {
-    let reporter = ReadyReporter(pipe)
+  private func runDaemon(_ reporter: ReadyReporter) throws {
     do throws(AofError) {
       try serve(try settings(), reporter)
     } catch {
