@@ -11,6 +11,8 @@ enum MountPointCheck {
     let facts: FileFacts
     do throws(AofError) {
       facts = try FileFacts(of: mountPoint)
+      // The kernel may still know the attributes of a dead mount, but never its statistics.
+      _ = try PathFacts.fileSystem(of: mountPoint)
     } catch {
       switch error.errno {
       case ENOTCONN: throw MountedStore.dead(mountPoint)

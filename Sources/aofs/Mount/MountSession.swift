@@ -24,7 +24,8 @@ struct MountSession {
     let manager = try AofManager.open(settings.store, options: settings.storeOptions)
     let stopper: MountStopper
     do throws(AofError) {
-      stopper = MountStopper(try mount(manager), stopTimeout: settings.stopTimeout, logger: logger)
+      stopper = MountStopper(
+        try mount(manager), manager: manager, stopTimeout: settings.stopTimeout, logger: logger)
       try serve(stopper)
     } catch {
       logger.error("\(error)")
