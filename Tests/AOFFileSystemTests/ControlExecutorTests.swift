@@ -68,8 +68,10 @@ import Testing
     try withExecutor { manager, executor, _ in
       _ = try manager.createLog(AofConfig(name: "d/a"))
       let cases: [(String, Int32)] = [
-        ("frob", EINVAL), ("seal nope", ENOENT), ("seal d", EISDIR), ("create d/a", EEXIST), ("trim d/a 1\n", EOPNOTSUPP),
-        ("truncate d/a 1\n", EOPNOTSUPP), ("trim nope 1\n", ENOENT), ("objects nope", ENOENT), ("status nope", ENOENT),
+        ("frob", EINVAL), ("seal nope", ENOENT), ("seal d", EISDIR), ("create d/a", EEXIST),
+        ("trim d/a 1\n", EOPNOTSUPP),
+        ("truncate d/a 1\n", EOPNOTSUPP), ("trim nope 1\n", ENOENT), ("objects nope", ENOENT),
+        ("status nope", ENOENT),
         ("create \"\\377\"", EINVAL), ("seal \(String(repeating: "n", count: 256))", ENAMETOOLONG),
       ]
       for (command, errno) in cases {

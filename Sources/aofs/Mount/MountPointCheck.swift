@@ -18,12 +18,14 @@ enum MountPointCheck {
       case ENOTCONN: throw MountedStore.dead(mountPoint)
       case ENOENT:
         throw AofError(
-          .notFound, "the mount point \(mountPoint) does not exist", remedy: "create it with 'mkdir -p \(mountPoint)'")
+          .notFound, "the mount point \(mountPoint) does not exist",
+          remedy: "create it with 'mkdir -p \(mountPoint)'")
       default: throw error
       }
     }
     guard facts.isDirectory else {
-      throw AofError(.notADirectory, "the mount point \(mountPoint) is not a directory", remedy: "give a directory")
+      throw AofError(
+        .notADirectory, "the mount point \(mountPoint) is not a directory", remedy: "give a directory")
     }
     let place = try FileFacts.resolved(mountPoint)
     try refuseNesting(place, try FileFacts.resolved(store))

@@ -18,8 +18,8 @@ struct MountSession {
 
   /// Returns when the mount has ended and everything is in the store.
   ///
-  /// - Throws: what kept the mount from being made; `timedOut` if it had to be cut off; what closing the store
-  ///   says.
+  /// - Throws: what kept the mount from being made; `timedOut` if it had to be cut off; what closing the
+  ///   store says.
   func run() throws(AofError) {
     let manager = try AofManager.open(settings.store, options: settings.storeOptions)
     let stopper: MountStopper

@@ -34,7 +34,8 @@ final class ReadyReporter: Sendable {
   /// INVARIANT: no one else holds the stream, so that it is closed, and the starter goes on, when it leaves.
   private let pipe: Monitor<ByteStream?>
 
-  /// - Parameter descriptor: of a pipe, which is closed with the report; nil in the foreground, where nobody waits.
+  /// - Parameter descriptor: of a pipe, which is closed with the report; nil in the foreground, where
+  ///   nobody waits.
   init(descriptor: Int32?) { pipe = Monitor(descriptor.map(Spawn.takeHanded)) }
 
   /// Writes the report and closes the pipe. Returns whether somebody was there to hear it.
