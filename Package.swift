@@ -78,6 +78,8 @@ let package = Package(
       name: "aof-integration", dependencies: ["AOF"], swiftSettings: strict),
 
     // Tests, one target for each module and one for each way of testing the whole.
+    tests("AOFControlTests", ["AOFCore", "AOFControl"]),
+    tests("AofsCommandTests", ["AOFCore", "AOFSystem", "AOFControl", "aofs", logging]),
     tests("AOFFileSystemTests", ["AOFCore", "AOFSystem", "AOFManifest", "AOFEngine", "AOFFileSystem"]),
   ]
 )

@@ -65,6 +65,12 @@ public final class Aof: Sendable {
   /// When the last append was made.
   package var modificationTime: UnixTime { state.withLock { $0.lastAppend } }
 
+  /// About the bytes that the log takes on the local disk and in memory.
+  package var localBytes: ByteCount {
+    let buffered = state.withLock { $0.tail - $0.flushed }
+    return ByteCount(rawValue: UInt64(services.localChunks.allocatedSize(of: id) + buffered))
+  }
+
   /// Why the log takes no appends; nil as long as it does.
   package var failure: AofError? { state.withLock { $0.failure } ?? wal.failure }
 

@@ -18,8 +18,9 @@ final class ChunkFile: Sendable {
   /// Whether closing the file now could lose something, or hide a failure.
   var mustStayOpen: Bool { state.withLock { $0.isDirty || $0.failure != nil } }
 
-  func write(_ bytes: UnsafeRawBufferPointer, at offset: Int) throws(AofError) {
-    state.withLock { $0.isDirty = true }
+  /// `isCopy`: the remote holds the bytes too, so that nothing is lost with them.
+  func write(_ bytes: UnsafeRawBufferPointer, at offset: Int, isCopy: Bool) throws(AofError) {
+    if !isCopy { state.withLock { $0.isDirty = true } }
     try file.write(bytes, at: offset)
   }
 

@@ -15,5 +15,15 @@ public struct ChunkLease: ~Copyable, Sendable {
   /// The chunk that is held.
   public var id: ChunkID { chunk.id }
 
+  /// Holds the chunk while `body` runs.
+  static func holding<Result>(
+    _ chunk: SealedChunk, _ body: () throws(AofError) -> Result
+  ) throws(AofError) -> Result {
+    let lease = ChunkLease(chunk)
+    let result = try body()
+    _ = consume lease
+    return result
+  }
+
   deinit { chunk.state.change { $0.leases -= 1 } }
 }

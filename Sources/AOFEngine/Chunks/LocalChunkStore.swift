@@ -26,6 +26,8 @@ public final class LocalChunkStore: Sendable {
     var directories: [LogID: String] = [:]
     /// Directories with names that may not survive power loss.
     var unsyncedDirectories: Set<LogID> = []
+    /// The bytes that each log's files take on the disk, as far as anybody has asked.
+    var allocated: [LogID: Int] = [:]
     /// Chunks that were written since their log was last synced.
     var dirtyChunks: [LogID: Set<ChunkID>] = [:]
   }
@@ -45,9 +47,10 @@ public final class LocalChunkStore: Sendable {
 
   // MARK: Bytes
 
-  /// Writes bytes of a log at their place, over as many chunk files as they touch.
+  /// Writes bytes of a log at their place, over as many chunk files as they touch. `isCopy`: the remote holds them
+  /// too, so that ``sync(_:)`` need not care for them.
   func write(
-    _ bytes: UnsafeRawBufferPointer, of log: LogID, at lsn: LSN, chunkSize: ChunkSize
+    _ bytes: UnsafeRawBufferPointer, of log: LogID, at lsn: LSN, chunkSize: ChunkSize, isCopy: Bool = false
   ) throws(AofError) {
     var done = 0
     while done < bytes.count {
@@ -55,9 +58,10 @@ public final class LocalChunkStore: Sendable {
       let chunk = chunkSize.chunkID(for: span.lowerBound)
       let piece = UnsafeRawBufferPointer(rebasing: bytes[done..<(done + span.byteCount)])
       try withFile(Key(log: log, chunk: chunk), creating: true) { file throws(AofError) in
-        state.withLock { _ = $0.dirtyChunks[log, default: []].insert(chunk) }
-        try file.write(piece, at: chunkSize.chunkOffset(for: span.lowerBound))
+        if !isCopy { state.withLock { _ = $0.dirtyChunks[log, default: []].insert(chunk) } }
+        try file.write(piece, at: chunkSize.chunkOffset(for: span.lowerBound), isCopy: isCopy)
       }
+      state.withLock { $0.allocated[log]? += piece.count }
       done += span.byteCount
     }
   }
@@ -110,21 +114,22 @@ public final class LocalChunkStore: Sendable {
       try withFile(key, creating: false) { file throws(AofError) in
         try file.file.punchHole(offset..<(offset + range.byteCount))
       }
+      state.withLock { $0.allocated[log]? -= range.byteCount }
     } catch where error.code == .notFound {
       return
     }
   }
 
-  /// The bytes that a log's chunk files take on the disk.
-  func allocatedSize(of log: LogID) throws(AofError) -> ByteCount {
-    guard let directory = state.withLock({ $0.directories[log] }), disk.exists(directory) else {
-      return ByteCount(rawValue: 0)
-    }
-    var total = 0
-    for name in try disk.list(directory) {
-      total += try disk.open(directory + "/" + name, .read).allocatedSize()
-    }
-    return ByteCount(rawValue: UInt64(total))
+  /// About the bytes that a log's chunk files take on the disk: measured when first asked for, counted from then on.
+  func allocatedSize(of log: LogID) -> Int {
+    let (known, directory) = state.withLock { ($0.allocated[log], $0.directories[log]) }
+    if let known { return max(0, known) }
+    guard let directory else { return 0 }
+    // A directory that cannot be listed holds nothing that anybody could count.
+    let names = (try? disk.list(directory)) ?? []
+    let total = names.reduce(0) { $0 + ((try? disk.open(directory + "/" + $1, .read).allocatedSize()) ?? 0) }
+    state.withLock { $0.allocated[log] = total }
+    return total
   }
 
   // MARK: Open files

@@ -131,6 +131,7 @@ final class SealedChunk: Sendable {
             ranges.append(frame.range)
           }
         }
+        state.extents[index].record.residency = state.extents[index].resident
         residency.append((state.extents[index].record.range.lowerBound, state.extents[index].resident))
       }
       state.isEvicting = !ranges.isEmpty

@@ -15,7 +15,7 @@ extension Aof {
   /// As ``append(_:)-(UnsafeRawBufferPointer)``.
   @discardableResult
   public func append(_ bytes: [UInt8]) throws(AofError) -> LSN {
-    try bytes.withUnsafeBytes { bytes throws(AofError) in try append(bytes, expecting: nil) }
+    try bytes.withTypedBytes { bytes throws(AofError) in try append(bytes, expecting: nil) }
   }
 
   /// Appends only if the tail is at `expected`. - Throws: `notAtTail`, and as ``append(_:)-(UnsafeRawBufferPointer)``.
@@ -31,7 +31,7 @@ extension Aof {
   @discardableResult
   public func appendBatch(_ records: [[UInt8]]) throws(AofError) -> [LSN] {
     let joined = records.flatMap { $0 }
-    let first = try joined.withUnsafeBytes { joined throws(AofError) in
+    let first = try joined.withTypedBytes { joined throws(AofError) in
       var payloads: [UnsafeRawBufferPointer] = []
       var offset = 0
       for record in records where !record.isEmpty {
@@ -39,8 +39,8 @@ extension Aof {
         offset += record.count
       }
       let checksums = payloads.map { CRC32C.checksum($0) }
-      return try payloads.withUnsafeBufferPointer { payloads throws(AofError) in
-        try checksums.withUnsafeBufferPointer { checksums throws(AofError) in
+      return try payloads.withTypedBuffer { payloads throws(AofError) in
+        try checksums.withTypedBuffer { checksums throws(AofError) in
           try append(payloads, checksums, byteCount: joined.count, expecting: nil)
         }
       }

@@ -7,6 +7,8 @@ import Glibc
 final class Committer {
   /// The segment that takes appends.
   var segment: WalSegment
+  /// The number of the segment that was created last.
+  var lastSequence: UInt64
   /// Where the next frame goes.
   var position: WalPosition
   /// The appends to commit now.
@@ -27,6 +29,7 @@ final class Committer {
 
   init(segment: WalSegment) {
     self.segment = segment
+    lastSequence = segment.sequence
     position = segment.base
     headers = .allocate(byteCount: Self.maximumFrames * WALFormat.frameHeaderSize, alignment: 64)
     padding = .allocate(byteCount: WALFormat.frameAlignment, alignment: 64)
@@ -63,7 +66,7 @@ final class Committer {
   /// Writes what is gathered at ``position``, which does not move.
   func write() throws(AofError) {
     let offset = segment.offset(of: position)
-    try pieces.withUnsafeMutableBufferPointer { pieces throws(AofError) in
+    try pieces.withTypedMutableBuffer { pieces throws(AofError) in
       try segment.file.write(pieces: pieces, at: offset)
     }
   }
@@ -71,7 +74,7 @@ final class Committer {
   /// Covers with zeros what a failed ``write()`` may have left.
   func erase() throws(AofError) {
     let zeros = [UInt8](repeating: 0, count: gatheredSize)
-    try zeros.withUnsafeBytes { zeros throws(AofError) in
+    try zeros.withTypedBytes { zeros throws(AofError) in
       try segment.file.write(zeros, at: segment.offset(of: position))
     }
   }

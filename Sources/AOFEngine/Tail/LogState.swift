@@ -7,6 +7,8 @@ import AOFManifest
 /// INVARIANT: head <= sealed <= flushed <= tail <= reserved, remote <= sealed.
 struct LogState {
   var generation: Generation
+  /// The LSN at which the generation began.
+  var generationStart: LSN
   var head: LSN
   var remote: LSN
   var sealed: LSN
@@ -28,7 +30,9 @@ struct LogState {
   var checksums: FrameAccumulator
   /// While a seal is under way: the checksums of what it leaves.
   var checksumsPastSeal: FrameAccumulator?
-  /// Where checksums from an earlier opening end: bytes below were not written by this process.
+  /// Checksums of what an earlier process left in the tail's chunk files, from `sealed` on; empty once that is sealed.
+  var inherited: [FrameRecord]
+  /// Where the inherited bytes end. Bytes from there on were written by this process.
   let inheritedEnd: LSN
   /// Inherited frames that were found sound since, by their first LSN.
   var verifiedInherited: Set<LSN> = []
@@ -41,6 +45,7 @@ struct LogState {
 
   init(_ record: AofDescriptorRecord, lastAppend: UnixTime, lastFrame: WalPosition) {
     generation = record.generation
+    generationStart = record.generationStart
     head = record.head
     remote = record.remote
     sealed = record.sealed
@@ -52,6 +57,7 @@ struct LogState {
     self.lastFrame = lastFrame
     self.lastAppend = lastAppend
     checksums = FrameAccumulator(start: record.sealed, frames: record.appliedFrames)
+    inherited = record.appliedFrames
     inheritedEnd = record.applied
     failure = record.failure.map { AofError(.readOnly, $0) }
   }

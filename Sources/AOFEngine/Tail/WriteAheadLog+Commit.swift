@@ -82,19 +82,42 @@ extension WriteAheadLog {
 
   // MARK: Segments
 
+  /// A number that no segment has had, whether or not it was ever activated.
+  private func nextSequence() -> UInt64 {
+    defer { committer.lastSequence += 1 }
+    return committer.lastSequence + 1
+  }
+
   /// Creates the segment that continues the WAL. Only the committer may activate it.
   func prepareSegment(forLog start: (log: LogID, lsn: LSN)?) throws(AofError) -> WalSegment {
     try WalSegment.create(
       in: record.path,
       header: Self.header(
-        sequence: committer.segment.sequence + 1, base: committer.position, storeID: storeID,
+        sequence: nextSequence(), base: committer.position, storeID: storeID,
         environment: environment),
       start: start, disk: environment.disk)
+  }
+
+  /// Whether the segment begins exactly where the WAL ends.
+  func continues(with segment: WalSegment) -> Bool {
+    segment.base == committer.position && segment.sequence > committer.segment.sequence
   }
 
   /// Goes on in a new segment.
   private func startSegment(forLog start: (log: LogID, lsn: LSN)?) throws(AofError) {
     activate(try prepareSegment(forLog: start))
+  }
+
+  /// Closes the active segment for good: nothing is appended any more.
+  func closeSegment() {
+    let logEnds = committer.logEnds
+    let end = committer.position
+    state.change { state in
+      let last = state.segments.count - 1
+      state.segments[last].end = end
+      state.segments[last].logEnds = logEnds
+      state.failure = state.failure ?? AofError(.readOnly, "the store is closed")
+    }
   }
 
   /// Goes on in `segment`, which begins where the WAL ends.
@@ -110,5 +133,6 @@ extension WriteAheadLog {
     }
     committer.segment = segment
     committer.logEnds.removeAll(keepingCapacity: true)
+    if let action = whenSegmentCloses.withLock({ $0 }) { action() }
   }
 }

@@ -2,6 +2,7 @@ import AOFCore
 import AOFFormat
 import AOFManifest
 import AOFSystem
+import Synchronization
 
 /// The journal of all logs with the same WAL directory.
 ///
@@ -37,6 +38,8 @@ final class WriteAheadLog: Sendable {
   let state: Monitor<State>
   let storeID: StoreID
   let environment: Environment
+  /// Called, outside of all locks, when a segment is full.
+  let whenSegmentCloses = Mutex<(@Sendable () -> Void)?>(nil)
   /// INVARIANT: touched only by the thread that set `isCommitting`.
   nonisolated(unsafe) let committer: Committer
 
@@ -109,7 +112,7 @@ final class WriteAheadLog: Sendable {
 
   /// Takes the committer's role for something else than an append, and gives it back.
   func asCommitter<Result>(_ body: () throws(AofError) -> Result) throws(AofError) -> Result {
-    state.wait { state in
+    state.wait { state -> Void? in
       if state.isCommitting { return nil }
       state.isCommitting = true
       return ()

@@ -5,7 +5,7 @@ import AOFSystem
 package struct WALSegmentHeader: Hashable, Sendable {
   /// The store that the segment belongs to: 16 bytes as two numbers.
   package var storeID: StoreID
-  /// Segments of a WAL are numbered from 1, without gaps, in the order of their bytes.
+  /// Segments of a WAL are numbered from 1 in the order of their bytes; a number may be left out.
   package var sequence: UInt64
   /// The WAL position of the first frame; also tells where the segment before it ended.
   package var base: WalPosition

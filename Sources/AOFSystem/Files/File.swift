@@ -123,6 +123,11 @@ package class File: @unchecked Sendable {  // immutable, but for the descriptor'
     return true
   }
 
+  /// Lets go of the lock that ``tryLockExclusively()`` took.
+  package func unlock() throws(AofError) {
+    guard flock(descriptor, LOCK_UN) == 0 else { throw .systemCall("flock", path, errno: errno) }
+  }
+
   /// Cuts the file to `count` bytes.
   package func truncate(_ count: Int) throws(AofError) {
     guard ftruncate(descriptor, off_t(count)) == 0 else {

@@ -30,6 +30,10 @@ package enum PathFacts {
     return facts
   }
 
+  /// Whose files this process makes.
+  package static var userID: UInt32 { geteuid() }
+  package static var groupID: UInt32 { getegid() }
+
   /// The id of this process.
   package static var processID: Int32 { getpid() }
 }
