@@ -1,14 +1,21 @@
 #include "test_shims.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <linux/falloc.h>
-#include <linux/fs.h>
 #include <stdio.h>
+#include <sys/fsuid.h>
 #include <sys/ioctl.h>
+#include <sys/mount.h>
+#include <sys/pidfd.h>
 #include <sys/uio.h>
 #include <sys/vfs.h>
 #include <sys/xattr.h>
 #include <unistd.h>
+
+// <linux/fs.h> and <sys/mount.h> of this libc define the same names; these two are all that is needed.
+#define FS_IOC_GETFLAGS _IOR('f', 1, long)
+#define FS_APPEND_FL 0x00000020
 
 #ifndef RWF_NOAPPEND
 #define RWF_NOAPPEND 0x20
@@ -76,4 +83,21 @@ int test_statfs(const char *path, int64_t *type, int64_t *name_length, int64_t *
   *name_length = answer.f_namelen;
   *blocks = (int64_t)answer.f_blocks;
   return 0;
+}
+
+int test_pidfd_open(pid_t pid) { return pidfd_open(pid, 0); }
+
+int test_openat_as(uid_t user, int directory, const char *name, int flags) {
+  setfsgid(user);
+  setfsuid(user);
+  int fd = openat(directory, name, flags | O_CLOEXEC, 0600);
+  int error = errno;
+  setfsuid(geteuid());
+  setfsgid(getegid());
+  errno = error;
+  return fd;
+}
+
+int test_mount_tmpfs(const char *path, const char *options) {
+  return mount("tmpfs", path, "tmpfs", 0, options);
 }

@@ -25,16 +25,15 @@ func engineReadViolations(in file: RepositoryFile) -> [Violation] {
   return codeOnly(file.text).split(separator: "\n", omittingEmptySubsequences: false).enumerated()
     .compactMap { index, line in
       guard let match = line.firstMatch(of: ReadPath.read) else { return nil }
-      if line[..<match.range.lowerBound].hasSuffix("func ") { return nil }
       return Violation(
         path: file.path, line: index + 1,
-        reason: "\(match.0) reads a file: reading logs belongs in AOFEngine/Reading")
+        reason: "\(match.0)) reads a file: reading logs belongs in AOFEngine/Reading")
     }
 }
 
 extension ReadPath {
-  /// How the engine reads at an offset of a file.
-  nonisolated(unsafe) static let read = #/\b(?:pread|preadv|read(?:Exactly|Fully|All)?)\((?:into|at|from|_)?/#
+  /// How the engine reads at an offset of a file: a method of a file, called.
+  nonisolated(unsafe) static let read = #/\.(?:pread|preadv|read(?:Exactly|Fully|All)?)\((?=into|at|from|_)/#
 
   /// Files of the engine outside Reading that read files of the store, and why.
   static let otherReaders: [String: String] = [:]

@@ -39,7 +39,9 @@ enum Repository {
       guard let walk = FileManager.default.enumerator(atPath: top.path) else { continue }
       for case let relative as String in walk {
         guard extensions.contains((relative as NSString).pathExtension) else { continue }
-        found.append(try file("\(folder)/\(relative)"))
+        let path = "\(folder)/\(relative)"
+        if isDirectory(path) { continue }
+        found.append(try file(path))
       }
     }
     return found.sorted { $0.path < $1.path }
@@ -47,6 +49,12 @@ enum Repository {
 
   static func file(_ path: String) throws -> RepositoryFile {
     RepositoryFile(path: path, text: try String(contentsOf: root.appending(path: path), encoding: .utf8))
+  }
+
+  private static func isDirectory(_ path: String) -> Bool {
+    var answer: ObjCBool = false
+    return FileManager.default.fileExists(atPath: root.appending(path: path).path, isDirectory: &answer)
+      && answer.boolValue
   }
 
   static func exists(_ path: String) -> Bool {

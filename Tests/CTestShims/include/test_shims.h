@@ -25,6 +25,12 @@ int test_removexattr(const char *path, const char *name);
 /// The file system's magic number (statfs f_type), longest name, and block counts.
 int test_statfs(const char *path, int64_t *type, int64_t *name_length, int64_t *blocks);
 
+/// A descriptor that polls readable once the process has ended.
+int test_pidfd_open(pid_t pid);
+/// Opens a name below a directory with the file system identity of another user.
+int test_openat_as(uid_t user, int directory, const char *name, int flags);
+int test_mount_tmpfs(const char *path, const char *options);
+
 extern const int TEST_O_DSYNC, TEST_O_SYNC, TEST_O_DIRECT;
 extern const int TEST_RWF_NOAPPEND;
 extern const int TEST_SEEK_DATA, TEST_SEEK_HOLE;
