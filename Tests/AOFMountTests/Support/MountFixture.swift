@@ -55,11 +55,14 @@ final class MountFixture: Sendable {
     try check(test_statfs(point, &type, &length, &blocks))
   }
 
-  var isMounted: Bool {
+  var isMounted: Bool { mountsBelowFolder.contains(point) }
+
+  /// Every mount point in the fixture's folder, newest last.
+  private var mountsBelowFolder: [String] {
     let table = (try? text("/proc/self/mountinfo")) ?? ""
-    return table.split(separator: "\n").contains { line in
+    return table.split(separator: "\n").compactMap { line in
       let fields = line.split(separator: " ")
-      return fields.count > 4 && fields[4] == Substring(point)
+      return fields.count > 4 && fields[4].hasPrefix(folder.path + "/") ? String(fields[4]) : nil
     }
   }
 
@@ -122,7 +125,8 @@ final class MountFixture: Sendable {
       }
       _ = try? process.wait()
     }
-    if isMounted { _ = try? run(["umount", "-l", point]) }
+    // What a test mounted that was to be refused goes too.
+    for stray in mountsBelowFolder.reversed() { _ = try? run(["umount", "-l", stray]) }
     folder.remove()
   }
 }

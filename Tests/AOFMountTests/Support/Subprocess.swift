@@ -47,11 +47,19 @@ final class Subprocess: Sendable {
     posix_spawn_file_actions_addopen(&actions, 2, errors, O_WRONLY | O_CREAT | O_APPEND, 0o600)
     // Handles of other tests must not live on in this program: their mounts could not be unmounted.
     posix_spawn_file_actions_addclosefrom_np(&actions, 3)
+    // Threads of a pool block most signals, and a program would inherit that: SIGTERM would not reach it.
+    var attributes = posix_spawnattr_t()
+    posix_spawnattr_init(&attributes)
+    defer { posix_spawnattr_destroy(&attributes) }
+    var none = sigset_t()
+    sigemptyset(&none)
+    posix_spawnattr_setsigmask(&attributes, &none)
+    posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGMASK))
     var vector: [UnsafeMutablePointer<CChar>?] = arguments.map { strdup($0) }
     vector.append(nil)
     defer { for argument in vector { free(argument) } }
     var pid: pid_t = 0
-    let failure = posix_spawnp(&pid, arguments[0], &actions, nil, &vector, environ)
+    let failure = posix_spawnp(&pid, arguments[0], &actions, &attributes, &vector, environ)
     guard failure == 0 else { throw SystemError(errno: failure) }
     return pid
   }
