@@ -53,7 +53,7 @@ let package = Package(
     module("AOFFormat", ["AOFCore", "AOFSystem"]),
     module("AOFCompression", ["AOFCore", "CZstd"]),
     module("AOFManifest", ["AOFCore", "AOFFormat", grdb]),
-    module("AOFRemote", ["AOFCore", "AOFSystem"]),
+    module("AOFRemote", ["AOFCore", "AOFSystem", "AOFFormat"]),
     module("AOFControl", ["AOFCore"]),
 
     // The engine, and the library product that re-exports what its users need.
@@ -65,7 +65,7 @@ let package = Package(
     module("AOF", ["AOFCore", "AOFRemote", "AOFManifest", "AOFEngine"]),
 
     // The filesystem: semantics, then the adapter to libfuse, then the command.
-    module("AOFFileSystem", ["AOFCore", "AOFSystem", "AOFEngine", "AOFControl", logging]),
+    module("AOFFileSystem", ["AOFCore", "AOFSystem", "AOFManifest", "AOFEngine", "AOFControl", logging]),
     module("AOFFuse", ["AOFCore", "AOFSystem", "AOFFileSystem", "CFuse3", logging]),
     .executableTarget(
       name: "aofs",
@@ -82,5 +82,8 @@ let package = Package(
     tests("RepositoryTests", []),
     .target(name: "CTestShims", path: "Tests/CTestShims", cSettings: gnuSource),
     tests("AOFMountTests", ["CTestShims"]),
+    tests("AOFControlTests", ["AOFCore", "AOFControl"]),
+    tests("AofsCommandTests", ["AOFCore", "AOFSystem", "AOFControl", "aofs", logging]),
+    tests("AOFFileSystemTests", ["AOFCore", "AOFSystem", "AOFManifest", "AOFEngine", "AOFFileSystem"]),
   ]
 )

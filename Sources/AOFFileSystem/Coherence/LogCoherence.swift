@@ -1,0 +1,35 @@
+import AOFCore
+import Synchronization
+
+/// What the kernel may hold of the end of one log. Lives as long as the file system: the kernel keeps pages
+/// past the close of the handle that filled them.
+final class LogCoherence: Sendable {
+  private let page: Mutex<TailPage>
+
+  init(pageSize: UInt64) { page = Mutex(TailPage(pageSize: pageSize)) }
+
+  func willRead(upTo end: UInt64, tail: LSN) { page.withLock { $0.willRead(upTo: end, tail: tail.rawValue) } }
+
+  func didAppend(at oldEnd: LSN, isExpected: Bool) -> TailPage.AfterAppend {
+    page.withLock { $0.didAppend(at: oldEnd.rawValue, isExpected: isExpected) }
+  }
+
+  func didInvalidate() { page.withLock { $0.didInvalidate() } }
+}
+
+/// The coherence of each log that was opened.
+final class CoherenceTable: Sendable {
+  private let pageSize: UInt64
+  private let logs = Mutex<[LogID: LogCoherence]>([:])
+
+  init(pageSize: UInt64) { self.pageSize = pageSize }
+
+  subscript(_ id: LogID) -> LogCoherence {
+    logs.withLock { logs in
+      if let known = logs[id] { return known }
+      let new = LogCoherence(pageSize: pageSize)
+      logs[id] = new
+      return new
+    }
+  }
+}

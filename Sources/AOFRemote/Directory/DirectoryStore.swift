@@ -1,0 +1,171 @@
+import AOFCore
+import Synchronization
+
+/// Objects as files below a directory, as docs/format/remote-layout.md describes it. Nothing to install;
+/// also fit for a mounted network share.
+public final class DirectoryStore: RemoteStore {
+  public let path: String
+  let root: DirectoryFile
+  /// Where objects are before they have their names: in the same filesystem, and under a name that no key
+  /// can have.
+  let temporary: DirectoryFile
+  /// Directories below the root whose entry in their parent is known to be on the disk. One that is merely
+  /// there may have been made by another thread, or before a crash, and not have been synced.
+  let syncedDirectories = Mutex<Set<String>>([])
+
+  static let temporaryName = ".tmp"
+
+  /// Opens the directory at `path`, an absolute path; creates it, and what is missing above it, if `create`
+  /// is set. Deletes what crashed uploads left.
+  ///
+  /// - Throws: `notFound`; `remoteFailure`.
+  public init(path: String, create: Bool) throws(AofError) {
+    self.path = path
+    do {
+      root = try create ? Self.makeRoot(path) : .openRoot(path)
+      if try root.makeDirectory(Self.temporaryName) { try root.sync() }
+      temporary = try root.openDirectory(Self.temporaryName)
+    } catch {
+      if error.code == .notFound {
+        throw AofError(
+          .notFound, "the remote dir:\(path) does not exist", remedy: "create or mount it", cause: error)
+      }
+      throw AofError(
+        .remoteFailure, "the remote dir:\(path) cannot be opened",
+        remedy: "check that it is a directory of yours", cause: error)
+    }
+    removeStaleTemporaries()
+  }
+
+  public var description: String { "dir:\(path)" }
+
+  /// Every directory that is made is synced into its parent, from the top down.
+  private static func makeRoot(_ path: String) throws(AofError) -> DirectoryFile {
+    do {
+      return try .openRoot(path)
+    } catch {
+      guard error.code == .notFound, let slash = path.lastIndex(of: "/"), path != "/" else { throw error }
+      let parent = try makeRoot(slash == path.startIndex ? "/" : String(path[..<slash]))
+      if try parent.makeDirectory(String(path[path.index(after: slash)...])) { try parent.sync() }
+      return try .openRoot(path)
+    }
+  }
+
+  /// A temporary that can be locked has no writer. What cannot be deleted is harmless and stays.
+  private func removeStaleTemporaries() {
+    for entry in (try? temporary.entries()) ?? [] where !entry.isDirectory {
+      if let file = try? temporary.openFile(entry.name), (try? file.lock()) == true {
+        _ = try? temporary.unlink(entry.name)
+      }
+    }
+  }
+
+  // MARK: Reading
+
+  public func read(_ key: RemoteKey, at offset: UInt64, into buffer: UnsafeMutableRawBufferPointer)
+    throws(AofError)
+  {
+    let count: Int
+    do throws(AofError) {
+      guard let file = try openObject(key) else { throw AofError(.notFound, "there is no such object") }
+      count = try file.read(at: offset, into: buffer)
+    } catch {
+      throw failure("cannot read", key, error)
+    }
+    guard count == buffer.count else {
+      throw AofError(
+        .corrupt,
+        "\(self): \(key) has no bytes past \(offset + UInt64(count)), \(buffer.count - count) more were expected"
+      )
+    }
+  }
+
+  public func get(_ key: RemoteKey, limit: Int) throws(AofError) -> [UInt8]? {
+    let size: UInt64
+    var bytes: [UInt8]
+    do throws(AofError) {
+      guard let file = try openObject(key), let found = try file.regularFileSize() else { return nil }
+      size = found
+      guard size <= UInt64(clamping: limit) else {
+        throw AofError(.tooLarge, "it has \(size) bytes, more than \(limit)")
+      }
+      bytes = [UInt8](repeating: 0, count: Int(size))
+      let result = bytes.withUnsafeMutableBytes { buffer in
+        Result { () throws(AofError) -> Int in try file.read(at: 0, into: buffer) }
+      }
+      guard try result.get() == bytes.count else { throw AofError(.corrupt, "it shrank while it was read") }
+    } catch {
+      throw failure("cannot read", key, error)
+    }
+    return bytes
+  }
+
+  public func size(of key: RemoteKey) throws(AofError) -> UInt64? {
+    do {
+      return try openObject(key)?.regularFileSize()
+    } catch {
+      throw failure("cannot look up", key, error)
+    }
+  }
+
+  /// Nil if there is no such object; a directory or device is none. A symbolic link is an error.
+  private func openObject(_ key: RemoteKey) throws(AofError) -> DirectoryFile? {
+    guard let (directory, name) = try openParent(of: key) else { return nil }
+    guard let file = try Self.ifPresent({ () throws(AofError) in try directory.openFile(name) }),
+      try file.regularFileSize() != nil
+    else { return nil }
+    return file
+  }
+
+  /// The directory that holds the object, and the object's name in it; nil if there is no such directory.
+  func openParent(of key: RemoteKey) throws(AofError) -> (DirectoryFile, String)? {
+    var parts = key.parts
+    let name = parts.removeLast()
+    guard let directory = try openDirectory(parts) else { return nil }
+    return (directory, name)
+  }
+
+  func openDirectory(_ parts: [String]) throws(AofError) -> DirectoryFile? {
+    var directory = root
+    for part in parts {
+      let parent = directory
+      guard let next = try Self.ifPresent({ () throws(AofError) in try parent.openDirectory(part) }) else {
+        return nil
+      }
+      directory = next
+    }
+    return directory
+  }
+
+  private static func ifPresent(_ open: () throws(AofError) -> DirectoryFile) throws(AofError)
+    -> DirectoryFile?
+  {
+    do {
+      return try open()
+    } catch {
+      if error.code == .notFound { return nil }
+      throw error
+    }
+  }
+
+  // MARK: Deleting
+
+  public func delete(_ key: RemoteKey) throws(AofError) {
+    do {
+      guard let (directory, name) = try openParent(of: key) else { return }
+      if try directory.unlink(name) { try directory.sync() }
+    } catch {
+      throw failure("cannot delete", key, error)
+    }
+  }
+
+  /// Says which object it was. Codes that callers decide by are kept, all others become `remoteFailure`.
+  func failure(_ what: String, _ key: RemoteKey, _ cause: AofError) -> AofError {
+    let code: AofError.Code =
+      switch cause.code {
+      case .notFound, .corrupt, .tooLarge: cause.code
+      default: .remoteFailure
+      }
+    return AofError(code, "\(self): \(what) \(key)", cause: cause)
+  }
+}
