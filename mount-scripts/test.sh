@@ -72,17 +72,12 @@ attended() {
 
 # --- what is needed
 
-mount-scripts/install-packages.sh || die "the packages that aofs needs could not be installed"
-
-# A Swift 6 toolchain; OpenStack's client of the same name may come first in PATH.
-is_swift() { "$1" --version 2>/dev/null | grep -q 'Swift version 6\.'; }
-swift=
-for candidate in $(type -ap swift 2>/dev/null) /opt/swift/usr/bin/swift; do
-  if is_swift "$candidate"; then swift=$candidate; break; fi
-done
-[ -n "$swift" ] || die "no Swift 6 toolchain in PATH or /opt/swift: install one from https://www.swift.org/install/linux/"
-PATH=$(dirname "$swift"):$PATH
-export PATH
+. mount-scripts/install-packages.sh
+aofs_packages="$aofs_packages python3 procps util-linux"
+aofs_install_packages || exit 1
+aofs_find_swift || exit 1
+swift=$(command -v swift)
+aofs_check_fuse || echo "test.sh: real mounts are not tested"
 
 # --- build and run
 
