@@ -76,6 +76,7 @@ extension MountTests {
         #expect(try contents(mount["older/log.2"]) == pattern(300))
         #expect(outcome { try check(rename(mount["absent"], mount["x"])) } == "ENOENT")
         #expect(outcome { try check(rename(mount["older"], mount["older/in"])) } == "EINVAL")
+        try handle.close()
         try mount.remount()
         #expect(try contents(mount["older/log.2"]) == pattern(300))
         #expect(try status(mount["older/log.2"]).st_ino == inode)

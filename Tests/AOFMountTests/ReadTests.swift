@@ -94,12 +94,16 @@ extension MountTests {
         try mount.makeLog("log", pattern(length))
         try mount.mustControl("checkpoint log")
         try mount.mustControl("evict log")
-        try check(rename(mount.store + "/remote", mount.store + "/remote.away"))
+        // A file where the folder of the objects was: nothing below it can be reached, and nothing be put there.
+        let objects = mount.store + "/remote/chunks"
+        try check(rename(objects, objects + ".away"))
+        try Handle(objects, O_WRONLY | O_CREAT).close()
         let handle = try mount.open("log", O_RDONLY)
         #expect(outcome { try handle.read(4096, at: 0) } == "EIO")
         #expect(outcome { try mount.appender("log").write(pattern(100, from: length)) } == "ok")
         #expect(try mount.control("checkpoint log").outcome == "EIO")
-        try check(rename(mount.store + "/remote.away", mount.store + "/remote"))
+        try check(unlink(objects))
+        try check(rename(objects + ".away", objects))
         #expect(try contents(mount["log"]) == pattern(length + 100))
         #expect(try mount.control("checkpoint log").outcome == "ok")
       }

@@ -28,9 +28,12 @@ func importViolations(in file: RepositoryFile) -> [Violation] {
     } else if let owner = ImportTable.owners[imported], owner != module {
       reason = "\(imported) is imported by \(owner) alone"
     } else if imported == "Glibc", module != "AOFSystem" {
-      guard ImportTable.constantsOfLibc[file.path] == nil else { return nil }
+      let seen = ImportTable.constantsOfLibc.keys.contains(where: file.path.hasPrefix)
+      if seen || ImportTable.libcCallers[file.path] != nil { return nil }
       reason = "libc belongs to AOFSystem; a file that needs only constants states so in ImportTable"
-    } else if imported == "Foundation", ImportTable.withoutFoundation.contains(where: file.path.hasPrefix) {
+    } else if imported == "Foundation", ImportTable.withoutFoundation.contains(where: file.path.hasPrefix),
+      !ImportTable.jsonOfFoundation.contains(where: file.path.hasPrefix)
+    {
       reason = "Foundation does not belong on the path of a read, nor in the vocabulary"
     } else if !allowed.contains(imported) {
       reason = "\(module) may not import \(imported)"
@@ -43,7 +46,7 @@ func importViolations(in file: RepositoryFile) -> [Violation] {
 
 /// Calls of libc outside AOFSystem, also where Foundation makes them visible without an import of Glibc.
 func libcCallViolations(in file: RepositoryFile) -> [Violation] {
-  guard let module = file.module, module != "AOFSystem" else { return [] }
+  guard let module = file.module, module != "AOFSystem", ImportTable.libcCallers[file.path] == nil else { return [] }
   let call = #/(?<before>^|[^\w.`])(?:Glibc\.)?(?<name>[a-z_0-9]+)\(/#
   var found: [Violation] = []
   let lines = codeOnly(file.text).split(separator: "\n", omittingEmptySubsequences: false)

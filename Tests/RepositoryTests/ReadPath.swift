@@ -36,5 +36,10 @@ extension ReadPath {
   nonisolated(unsafe) static let read = #/\.(?:pread|preadv|read(?:Exactly|Fully|All)?)\((?=into|at|from|_)/#
 
   /// Files of the engine outside Reading that read files of the store, and why.
-  static let otherReaders: [String: String] = [:]
+  static let otherReaders: [String: String] = [
+    "Sources/AOFEngine/Chunks/LocalChunkStore.swift": "the chunk files themselves: what Reading calls",
+    "Sources/AOFEngine/Checkpoint/ExtentUpload.swift": "sealed extents on their way to the remote, each frame checked",
+    "Sources/AOFEngine/Recovery/WalRecovery.swift": "WAL segments, before any log is open",
+    "Sources/AOFEngine/Store/StoreLock.swift": "the lock file, which is no log",
+  ]
 }

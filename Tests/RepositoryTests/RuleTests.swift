@@ -21,6 +21,8 @@ struct RuleTests {
       ("Sources/AOFFileSystem/A.swift", "public import CFuse3", 1),
       ("Sources/AOFFuse/A.swift", "@testable import AOFEngine", 1),
       ("Sources/AOFFuse/A.swift", "// import AOFEngine\nlet s = \"import Foundation\"", 0),
+      ("Sources/AOFFormat/A.swift", "import Foundation", 1), ("Sources/AOFFormat/Remote/A.swift", "import Foundation", 0),
+      ("Sources/AOFRemote/A.swift", "import Glibc", 1), ("Sources/AOFFuse/A.swift", "import Glibc", 0),
       ("Sources/aofs/A.swift", "import ArgumentParser; import AOFCore", 0),
       ("Sources/AOFFuse/A.swift", "import ArgumentParser", 1),
       ("Sources/AOFUnheardOf/A.swift", "", 1),
@@ -108,6 +110,15 @@ struct RuleTests {
     ])
   func documentation(text: String, count: Int) {
     #expect(documentationViolations(in: source("Sources/AOFCore/A.swift", text)).count == count)
+  }
+
+  @Test("what a documented protocol requires needs no second comment")
+  func requirementsOfProtocols() {
+    let contract = source("Sources/A/P.swift", "public protocol P {\n  /// Does.\n  func f()\n  func g()\n}\nfunc h() {}")
+    let required = Set(requirements(in: contract))
+    #expect(required == ["f"])
+    let text = source("Sources/A/C.swift", "public func f() {}\n\npublic func g() {}")
+    #expect(documentationViolations(in: text, requirements: required).map(\.line) == [3])
   }
 
   @Test("top level")

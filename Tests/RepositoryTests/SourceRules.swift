@@ -48,8 +48,8 @@ func uncheckedViolations(in file: RepositoryFile) -> [Violation] {
 
 /// Public types and functions carry a doc comment. Members that say what they are by their type's comment or
 /// by a protocol (stored properties, cases, initialisers, operators, `description`) need none of their own;
-/// an overload right below shares its sibling's.
-func documentationViolations(in file: RepositoryFile) -> [Violation] {
+/// an overload right below shares its sibling's, and what a protocol of ours requires is documented there.
+func documentationViolations(in file: RepositoryFile, requirements: Set<String> = []) -> [Violation] {
   let declaration =
     #/^\s*(?:@\w+(?:\([^)]*\))?\s+)*public\s+(?:(?:static|final|mutating|indirect|nonisolated|override|borrowing|consuming)\s+)*(?<kind>func|struct|class|enum|protocol|actor|typealias)\s+(?<name>\w+)/#
   let code = codeOnly(file.text).split(separator: "\n", omittingEmptySubsequences: false)
@@ -61,6 +61,7 @@ func documentationViolations(in file: RepositoryFile) -> [Violation] {
     guard let match = line.prefixMatch(of: declaration) else { continue }
     defer { previousName = match.name }
     if members.contains(match.name) || match.name == previousName { continue }
+    if match.kind == "func", requirements.contains(String(match.name)) { continue }
     var above = index - 1
     while above >= 0, lines[above].hasPrefix("@") { above -= 1 }
     if above >= 0, lines[above].hasPrefix("///") || lines[above].hasSuffix("*/") { continue }
@@ -68,6 +69,21 @@ func documentationViolations(in file: RepositoryFile) -> [Violation] {
       Violation(path: file.path, line: index + 1, reason: "public \(match.kind) \(match.name) has no comment"))
   }
   return found
+}
+
+/// The functions that a file's protocols require with a doc comment.
+func requirements(in file: RepositoryFile) -> [String] {
+  var isProtocol = false
+  var isDocumented = false
+  return file.lines.compactMap { line in
+    if line.contains(#/^(?:public |package )?protocol /#) { isProtocol = true }
+    if line.hasPrefix("}") { isProtocol = false }
+    guard isProtocol else { return nil }
+    let text = line.trimmingPrefix(while: \.isWhitespace)
+    defer { isDocumented = text.hasPrefix("///") || (isDocumented && text.hasPrefix("@")) }
+    guard isDocumented, let match = text.firstMatch(of: #/\bfunc (?<name>\w+)/#) else { return nil }
+    return String(match.name)
+  }
 }
 
 /// There is one read path: `AofCursor`, in AOFEngine/Reading. The engine's stores of bytes are not named above
