@@ -78,6 +78,10 @@ let package = Package(
       name: "aof-integration", dependencies: ["AOF"], swiftSettings: strict),
 
     // Tests, one target for each module and one for each way of testing the whole.
+    // The rules of the repository itself, and real mounts of the built command: neither imports a module.
+    tests("RepositoryTests", []),
+    .target(name: "CTestShims", path: "Tests/CTestShims", cSettings: gnuSource),
+    tests("AOFMountTests", ["CTestShims"]),
     tests("AOFControlTests", ["AOFCore", "AOFControl"]),
     tests("AofsCommandTests", ["AOFCore", "AOFSystem", "AOFControl", "aofs", logging]),
     tests("AOFFileSystemTests", ["AOFCore", "AOFSystem", "AOFManifest", "AOFEngine", "AOFFileSystem"]),
