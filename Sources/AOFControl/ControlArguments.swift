@@ -108,13 +108,16 @@ struct ControlArguments {
   }
 
   private mutating func lsn() throws(AofError) -> LSN {
-    guard let word = positional.popFirst() else { throw misuse("\(verb.rawValue) needs an LSN", remedy: usage) }
+    guard let word = positional.popFirst() else {
+      throw misuse("\(verb.rawValue) needs an LSN", remedy: usage)
+    }
     return try lsn(word.bytes[...])
   }
 
   private func lsn(_ bytes: ArraySlice<UInt8>) throws(AofError) -> LSN {
     let isNumber = !bytes.isEmpty && bytes.allSatisfy { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }
-    guard isNumber, let value = UInt64(String(decoding: bytes, as: UTF8.self)), value <= LSN.max.rawValue else {
+    guard isNumber, let value = UInt64(String(decoding: bytes, as: UTF8.self)), value <= LSN.max.rawValue
+    else {
       throw misuse(
         "\(shown(ControlQuoting.readable(Array(bytes)))) is not an LSN",
         remedy: "write a byte offset, from 0 to \(LSN.max)")
@@ -126,12 +129,14 @@ struct ControlArguments {
     guard let word = positional.popFirst() else { return nil }
     guard let dash = word.bytes.firstIndex(of: UInt8(ascii: "-")) else {
       throw misuse(
-        "\(shown(ControlQuoting.readable(word.bytes))) is not a range", remedy: "write FROM-TO, such as 0-131072")
+        "\(shown(ControlQuoting.readable(word.bytes))) is not a range",
+        remedy: "write FROM-TO, such as 0-131072")
     }
     let from = try lsn(word.bytes[..<dash])
     let to = try lsn(word.bytes[(dash + 1)...])
     guard from <= to else {
-      throw misuse("the range \(from)-\(to) ends before it begins", remedy: "write FROM-TO with FROM up to TO")
+      throw misuse(
+        "the range \(from)-\(to) ends before it begins", remedy: "write FROM-TO with FROM up to TO")
     }
     return from..<to
   }

@@ -35,7 +35,8 @@ package enum ControlParser {
     let words = try ControlWordReader.words(of: line)
     guard let first = words.first else { return nil }
     let name = ControlQuoting.readable(first.bytes)
-    guard !first.isQuoted, let verb = ControlVerb(rawValue: String(decoding: first.bytes, as: UTF8.self)) else {
+    guard !first.isQuoted, let verb = ControlVerb(rawValue: String(decoding: first.bytes, as: UTF8.self))
+    else {
       throw AofError(
         .invalidArgument, "unknown command \(shortened(name))", remedy: "use one of \(ControlVerb.list)")
     }

@@ -13,7 +13,7 @@ struct ControlWordReader {
 
   init(line: ArraySlice<UInt8>) { rest = line }
 
-  /// - Throws: `invalidArgument` for control characters, for quotes that do not match and for unknown escapes.
+  /// - Throws: `invalidArgument` for control characters, unmatched quotes and unknown escapes.
   static func words(of line: ArraySlice<UInt8>) throws(AofError) -> [ControlWord] {
     var reader = ControlWordReader(line: line)
     var words: [ControlWord] = []
@@ -64,13 +64,15 @@ struct ControlWordReader {
       default: bytes.append(byte)
       }
     }
-    throw AofError(.invalidArgument, "a double quote is not closed", remedy: "end the LOG with a double quote")
+    throw AofError(
+      .invalidArgument, "a double quote is not closed", remedy: "end the LOG with a double quote")
   }
 
   /// The byte that the escape after a backslash stands for.
   private mutating func escape() throws(AofError) -> UInt8 {
     guard let letter = rest.first else {
-      throw AofError(.invalidArgument, "the line ends after a backslash", remedy: "write \\\\ for a backslash")
+      throw AofError(
+        .invalidArgument, "the line ends after a backslash", remedy: "write \\\\ for a backslash")
     }
     if (UInt8(ascii: "0")...UInt8(ascii: "7")).contains(letter) { return try number(digits: 3, radix: 8) }
     rest = rest.dropFirst()

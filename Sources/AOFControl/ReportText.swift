@@ -50,7 +50,8 @@ extension StoreStatus {
     ])
     for log in logs {
       table.add(
-        [log.headLSN, log.remoteLSN, log.sealedLSN, log.durableLSN, log.tailLSN, log.localBytes].map(String.init)
+        [log.headLSN, log.remoteLSN, log.sealedLSN, log.durableLSN, log.tailLSN, log.localBytes].map(
+          String.init)
           + ["\(ByteCount(rawValue: log.chunkSize))", log.label])
     }
     return table.text

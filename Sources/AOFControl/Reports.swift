@@ -65,9 +65,18 @@ package struct LogStatus: Hashable, Sendable {
 
 extension LogStatus: Codable {
   private enum Key: String, CodingKey {
-    case path, pathBase64 = "path_base64", id, chunkSize = "chunk_size", generation, headLSN = "head_lsn"
-    case remoteLSN = "remote_lsn", sealedLSN = "sealed_lsn", durableLSN = "durable_lsn", tailLSN = "tail_lsn"
-    case localBytes = "local_bytes", modified, failure
+    case path
+    case pathBase64 = "path_base64"
+    case id
+    case chunkSize = "chunk_size"
+    case generation
+    case headLSN = "head_lsn"
+    case remoteLSN = "remote_lsn"
+    case sealedLSN = "sealed_lsn"
+    case durableLSN = "durable_lsn"
+    case tailLSN = "tail_lsn"
+    case localBytes = "local_bytes"
+    case modified, failure
   }
 
   package init(from decoder: any Decoder) throws {
@@ -117,7 +126,8 @@ package struct StoreStatus: Hashable, Sendable, Codable {
   package var logs: [LogStatus]
 
   package init(
-    store: String, storeID: String, chunkSize: UInt64, cacheSize: UInt64, remote: String, walDirectory: String,
+    store: String, storeID: String, chunkSize: UInt64, cacheSize: UInt64, remote: String,
+    walDirectory: String,
     logs: [LogStatus]
   ) {
     self.store = store
@@ -130,7 +140,12 @@ package struct StoreStatus: Hashable, Sendable, Codable {
   }
 
   private enum CodingKeys: String, CodingKey {
-    case store, storeID = "store_id", chunkSize = "chunk_size", cacheSize = "cache_size", remote
-    case walDirectory = "wal_dir", logs
+    case store
+    case storeID = "store_id"
+    case chunkSize = "chunk_size"
+    case cacheSize = "cache_size"
+    case remote
+    case walDirectory = "wal_dir"
+    case logs
   }
 }

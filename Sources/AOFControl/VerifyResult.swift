@@ -25,7 +25,10 @@ package struct LogVerification: Hashable, Sendable {
 
 extension LogVerification: Encodable {
   private enum Key: String, CodingKey {
-    case path, pathBase64 = "path_base64", framesChecked = "frames_checked", objectsChecked = "objects_checked"
+    case path
+    case pathBase64 = "path_base64"
+    case framesChecked = "frames_checked"
+    case objectsChecked = "objects_checked"
     case problems, failure
   }
 

@@ -75,7 +75,7 @@ extension FileSystem {
     case .log:
       let aof = try manager.log(record.id)
       let lastAppend = aof.modificationTime
-      attributes.size = aof.watermarks.tail.rawValue
+      attributes.size = coherence[aof.id].size(tail: aof.watermarks.tail)
       attributes.blocks = aof.localBytes.rawValue / 512 + (aof.localBytes.rawValue % 512 == 0 ? 0 : 1)
       attributes.modificationTime = Self.modificationTime(stored, lastAppend: lastAppend)
       attributes.changeTime = max(stored.changeTime, lastAppend)

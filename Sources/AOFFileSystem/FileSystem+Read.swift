@@ -38,13 +38,12 @@ extension FileSystem {
   private func read(
     _ handle: LogHandle, at offset: UInt64, into buffer: UnsafeMutableRawBufferPointer, _ flags: OpenFlags
   ) throws(AofError) -> ReadAnswer {
-    let tail = handle.aof.watermarks.tail
     let (end, overflow) = offset.addingReportingOverflow(UInt64(buffer.count))
     guard !overflow else { throw AofError(.invalidArgument, "a read past the largest offset") }
     let fillsCache = handle.isCached && !flags.isDirect
-    if fillsCache { handle.coherence.willRead(upTo: end, tail: tail) }
-    // The tail may have moved on by now. What lies behind the first look at it may then be left out, as if
-    // the read had come a moment earlier; the append that moved it finds the note that was just made.
+    if fillsCache { handle.coherence.willRead(upTo: end, tail: handle.aof.watermarks.tail) }
+    // Only now: an append that was answered before the note was made must be seen by this read.
+    let tail = handle.aof.watermarks.tail
     guard offset < tail.rawValue else { return .read(0) }
     switch try Self.readResident(handle.aof, at: LSN(rawValue: offset), into: buffer) {
     case .read(let count): return .read(count)

@@ -39,25 +39,38 @@ extension FileSystem {
 }
 
 /// The ioctl(2) requests that `lsattr` and `chattr` send.
-package enum AttributeIoctl {
+enum AttributeIoctl {
   /// FS_IOC_GETFLAGS and FS_IOC_SETFLAGS, as 64-bit programs number them, and 32-bit ones.
   static let getFlags: Set<UInt32> = [0x8008_6601, 0x8004_6601]
   static let setFlags: Set<UInt32> = [0x4008_6602, 0x4004_6602]
 
+  /// FS_IOC_FSGETXATTR: the kernel asks for it before it sends the flags of `chattr`.
+  static let getExtendedFlags: UInt32 = 0x801c_581f
+
   /// FS_APPEND_FL.
-  package static let appendOnly: UInt32 = 0x20
+  static let appendOnly: UInt32 = 0x20
+  /// FS_XFLAG_APPEND.
+  static let extendedAppendOnly: UInt32 = 0x10
 }
 
 extension FileSystem {
-  /// Answers an ioctl with the flags to hand back, or nil where it hands back nothing.
+  /// Answers an ioctl with the number that the structure handed back begins with, the rest being zeros; nil
+  /// where nothing is handed back.
   package func ioctl(_ node: NodeID, request: UInt32, flags: UInt32?) throws(AofError) -> UInt32? {
     let isLog = if node.isControl { false } else { try record(node).kind == .log }
-    let fixed = isLog ? AttributeIoctl.appendOnly : 0
-    if AttributeIoctl.getFlags.contains(request) { return fixed }
-    if AttributeIoctl.setFlags.contains(request), let flags {
+    return try AttributeIoctl.answer(request, flags, isLog: isLog)
+  }
+}
+
+extension AttributeIoctl {
+  static func answer(_ request: UInt32, _ flags: UInt32?, isLog: Bool) throws(AofError) -> UInt32? {
+    let fixed = isLog ? appendOnly : 0
+    if getFlags.contains(request) { return fixed }
+    if request == getExtendedFlags { return isLog ? extendedAppendOnly : 0 }
+    if setFlags.contains(request), let flags {
       guard flags == fixed else {
         throw AofError(
-          flags & AttributeIoctl.appendOnly != fixed ? .notPermitted : .unsupported,
+          flags & appendOnly != fixed ? .notPermitted : .unsupported,
           "the attributes of a node cannot be changed")
       }
       return nil

@@ -123,13 +123,10 @@ package final class FuseMount: Sendable {
 
   /// Ends the connection at once: every request under way, and every later one on files that are still open,
   /// fails. For when ``detach()`` takes too long. Nothing that was acknowledged is lost.
+  /// - Throws: where the kernel offers no way: only root can bring in the control files that are not mounted.
   package func abort() throws(AofError) {
     guard let mounted, !hasEnded.withLock({ $0 }) else { return }
-    let path = "/sys/fs/fuse/connections/\(mounted.connection)/abort"
-    guard SmallFile.write("1", to: path) else {
-      throw AofError(
-        .system(errno: EIO), "cannot write \(path)", remedy: "mount fusectl on /sys/fs/fuse/connections")
-    }
+    try FuseConnection(number: mounted.connection).abort()
   }
 
   /// Whether our mount, and not another one, is still at the mount point.

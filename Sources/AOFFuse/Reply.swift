@@ -93,12 +93,11 @@ struct Reply: ~Copyable, @unchecked Sendable {
     discard self
   }
 
-  /// `flags`, padded with zeros to the `count` bytes that the kernel expects.
-  consuming func ioctl(_ flags: UInt32?, count: Int) {
-    if let flags {
-      withUnsafeBytes(of: UInt64(flags).littleEndian) { bytes in
-        _ = fuse_reply_ioctl(request, 0, bytes.baseAddress, min(count, bytes.count))
-      }
+  /// `value`, followed by zeros up to the `count` bytes that the kernel expects; nil hands back nothing.
+  consuming func ioctl(_ value: UInt32?, count: Int) {
+    if let value {
+      let bytes = withUnsafeBytes(of: value) { Array($0) } + [UInt8](repeating: 0, count: max(count - 4, 0))
+      fuse_reply_ioctl(request, 0, bytes, min(count, bytes.count))
     } else {
       fuse_reply_ioctl(request, 0, nil, 0)
     }

@@ -50,7 +50,10 @@ private func refusal(_ text: String, _ scope: ControlScope = .store) throws -> A
   }
 
   @Test func linesAreCommandsInOrder() throws {
-    #expect(try parse("seal\n\n  evict\ta \ncheckpoint") == [.seal(.unnamed), .evict(target("a")), .checkpoint(.unnamed)])
+    #expect(
+      try parse("seal\n\n  evict\ta \ncheckpoint") == [
+        .seal(.unnamed), .evict(target("a")), .checkpoint(.unnamed),
+      ])
   }
 
   @Test func aMistakeInOneLineNamesItAndLetsNothingPass() throws {
@@ -73,10 +76,13 @@ private func refusal(_ text: String, _ scope: ControlScope = .store) throws -> A
 
   @Test(arguments: [
     "create", "objects", "trim 5\n", "trim\n", "truncate a\n", "trim a x\n", "trim a -1\n", "trim a 1 2\n",
-    "trim a 9223372036854775808\n", "trim a 99999999999999999999999\n", "hydrate a 5", "hydrate a 5-", "hydrate a -5",
-    "hydrate a 9-5", "hydrate a 1-2-3", "hydrate a +1-2", "seal a b", "help me", "seal chunk_size=1K", "seal a=b",
+    "trim a 9223372036854775808\n", "trim a 99999999999999999999999\n", "hydrate a 5", "hydrate a 5-",
+    "hydrate a -5",
+    "hydrate a 9-5", "hydrate a 1-2-3", "hydrate a +1-2", "seal a b", "help me", "seal chunk_size=1K",
+    "seal a=b",
     "create a chunk_size=3", "create a chunk_size=", "create a chunk_size=64K", "create a chunk_size=8G",
-    "create a chunk_size=128K chunk_size=128K", "verify remote=maybe", "verify format=xml", "create /", "seal \"\"",
+    "create a chunk_size=128K chunk_size=128K", "verify remote=maybe", "verify format=xml", "create /",
+    "seal \"\"",
     "seal ..", "seal a/../b", "status a b",
   ])
   func whatIsUnclearIsRefused(_ text: String) throws { _ = try refusal(text) }
@@ -115,13 +121,18 @@ private func refusal(_ text: String, _ scope: ControlScope = .store) throws -> A
       state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
       return Int((state >> 33) % UInt64(bound))
     }
-    let pieces = ControlVerb.allCases.map { Array($0.rawValue.utf8) } + [
-      [0], [0xFF, 0xFE], Array("\"".utf8), Array("\\".utf8), Array("\\x".utf8), Array("\\777".utf8), Array(" ".utf8),
-      Array("\n".utf8), Array("=".utf8), Array("1-2".utf8), Array("chunk_size=".utf8), Array("18446744073709551616".utf8),
-    ]
+    let pieces =
+      ControlVerb.allCases.map { Array($0.rawValue.utf8) } + [
+        [0], [0xFF, 0xFE], Array("\"".utf8), Array("\\".utf8), Array("\\x".utf8), Array("\\777".utf8),
+        Array(" ".utf8),
+        Array("\n".utf8), Array("=".utf8), Array("1-2".utf8), Array("chunk_size=".utf8),
+        Array("18446744073709551616".utf8),
+      ]
     for _ in 0..<3000 {
       var bytes: [UInt8] = []
-      for _ in 0..<random(12) { bytes += random(4) == 0 ? [UInt8(random(256))] : pieces[random(pieces.count)] }
+      for _ in 0..<random(12) {
+        bytes += random(4) == 0 ? [UInt8(random(256))] : pieces[random(pieces.count)]
+      }
       for scope in [ControlScope.store, .log] {
         do throws(AofError) {
           _ = try ControlParser.commands(bytes, scope: scope)

@@ -23,7 +23,8 @@ import Testing
   }
 
   @Test(arguments: [
-    (#""a b""#, "a b"), (#""\x41\102\"""#, "AB\""), (#""\n\t\\""#, "\n\t\\"), (#""\1012""#, "A2"), (#""a=b""#, "a=b"),
+    (#""a b""#, "a b"), (#""\x41\102\"""#, "AB\""), (#""\n\t\\""#, "\n\t\\"), (#""\1012""#, "A2"),
+    (#""a=b""#, "a=b"),
     (#""\x4""#, "\u{4}"), (#""dir/\x20x""#, "dir/ x"),
   ])
   func escapesAreThoseOfC(_ quoted: String, _ name: String) throws {
@@ -31,7 +32,8 @@ import Testing
   }
 
   @Test(arguments: [
-    #""open"#, #""a"b"#, #"a"b"#, #""\q""#, #""\x""#, #""\xg""#, #""\777""#, #""\"#, "\"a\u{1}\"", "a\u{7F}", "a\rb",
+    #""open"#, #""a"b"#, #"a"b"#, #""\q""#, #""\x""#, #""\xg""#, #""\777""#, #""\"#, "\"a\u{1}\"", "a\u{7F}",
+    "a\rb",
     #""\0""#, #""a\x00b""#,
   ])
   func quotesThatDoNotFitAreRefused(_ text: String) throws {
@@ -40,7 +42,8 @@ import Testing
   }
 
   @Test(arguments: [
-    ("plain.log", "plain.log"), ("d/ü.log", "d/ü.log"), ("a b", #""a b""#), ("a\nlog: good", #""a\nlog: good""#),
+    ("plain.log", "plain.log"), ("d/ü.log", "d/ü.log"), ("a b", #""a b""#),
+    ("a\nlog: good", #""a\nlog: good""#),
     ("\u{202E}x", #""\342\200\256x""#), ("", #""""#), ("a\"", #""a\"""#),
   ])
   func readableNamesCannotForgeALine(_ name: String, _ shown: String) {

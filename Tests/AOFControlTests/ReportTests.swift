@@ -6,8 +6,10 @@ import Testing
 
 private func status(_ path: [UInt8], failure: String? = nil) throws -> LogStatus {
   LogStatus(
-    path: ReportedPath(try LogPath(path)), id: 7, chunkSize: 131_072, generation: 0, headLSN: 0, remoteLSN: 10,
-    sealedLSN: 20, durableLSN: 30, tailLSN: UInt64(Int64.max), localBytes: 4096, modified: "2026-01-02T03:04:05Z",
+    path: ReportedPath(try LogPath(path)), id: 7, chunkSize: 131_072, generation: 0, headLSN: 0,
+    remoteLSN: 10,
+    sealedLSN: 20, durableLSN: 30, tailLSN: UInt64(Int64.max), localBytes: 4096,
+    modified: "2026-01-02T03:04:05Z",
     failure: failure)
 }
 
@@ -28,7 +30,8 @@ private func store(_ logs: [LogStatus]) -> StoreStatus {
     let object = try #require(JSONSerialization.jsonObject(with: Data(text.utf8)) as? [String: Any])
     #expect(
       Set(object.keys) == [
-        "path", "id", "chunk_size", "generation", "head_lsn", "remote_lsn", "sealed_lsn", "durable_lsn", "tail_lsn",
+        "path", "id", "chunk_size", "generation", "head_lsn", "remote_lsn", "sealed_lsn", "durable_lsn",
+        "tail_lsn",
         "local_bytes", "modified",
       ])
     #expect(text.contains("\"tail_lsn\" : 9223372036854775807"))
@@ -68,7 +71,8 @@ private func store(_ logs: [LogStatus]) -> StoreStatus {
   @Test func verificationIsGoodOnlyWithoutProblemsAndFailures() throws {
     let path = ReportedPath(try LogPath("a"))
     let good = LogVerification(path: path, framesChecked: 2, objectsChecked: 1, problems: [], failure: nil)
-    let damaged = LogVerification(path: path, framesChecked: 2, objectsChecked: 1, problems: ["x"], failure: nil)
+    let damaged = LogVerification(
+      path: path, framesChecked: 2, objectsChecked: 1, problems: ["x"], failure: nil)
     let failed = LogVerification(path: path, framesChecked: 0, objectsChecked: 0, problems: [], failure: "y")
     #expect(VerifyResult(logs: [good]).ok)
     #expect(!VerifyResult(logs: [good, damaged]).ok)
@@ -77,15 +81,19 @@ private func store(_ logs: [LogStatus]) -> StoreStatus {
     #expect(VerifyResult(logs: [damaged]).text.hasSuffix("\n  x\n"))
   }
 
-  @Test(arguments: [
-    (0, "1970-01-01T00:00:00Z"), (951_782_400, "2000-02-29T00:00:00Z"), (1_709_251_199, "2024-02-29T23:59:59Z"),
-    (4_107_542_400, "2100-03-01T00:00:00Z"), (-1, "1969-12-31T23:59:59Z"), (1_767_323_045, "2026-01-02T03:04:05Z"),
-  ] as [(Int64, String)])
+  @Test(
+    arguments: [
+      (0, "1970-01-01T00:00:00Z"), (951_782_400, "2000-02-29T00:00:00Z"),
+      (1_709_251_199, "2024-02-29T23:59:59Z"),
+      (4_107_542_400, "2100-03-01T00:00:00Z"), (-1, "1969-12-31T23:59:59Z"),
+      (1_767_323_045, "2026-01-02T03:04:05Z"),
+    ] as [(Int64, String)])
   func momentsAreWrittenAsRFC3339(_ seconds: Int64, _ text: String) {
     #expect(UnixTime(seconds: seconds, nanoseconds: 0).rfc3339 == text)
   }
 
-  @Test(arguments: [UnixTime(rawValue: .min), UnixTime(rawValue: .max)]) func noMomentTraps(_ time: UnixTime) {
+  @Test(arguments: [UnixTime(rawValue: .min), UnixTime(rawValue: .max)]) func noMomentTraps(_ time: UnixTime)
+  {
     #expect(time.rfc3339.hasSuffix("Z"))
   }
 }

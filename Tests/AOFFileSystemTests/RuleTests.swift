@@ -70,4 +70,18 @@ struct RuleTests {
     #expect(!FileSystem.isControlDirectory(Array(".ctl".utf8), in: NodeID(rawValue: 7)))
     #expect(!FileSystem.isControlDirectory(Array(".ctlx".utf8), in: .root))
   }
+
+  @Test("lsattr shows the append flag of a log, and chattr can neither clear it nor add others")
+  func ioctls() throws {
+    #expect(try AttributeIoctl.answer(0x8008_6601, nil, isLog: true) == 0x20)
+    #expect(try AttributeIoctl.answer(0x8008_6601, nil, isLog: false) == 0)
+    #expect(try AttributeIoctl.answer(0x801c_581f, nil, isLog: true) == 0x10)
+    #expect(try AttributeIoctl.answer(0x4008_6602, 0x20, isLog: true) == nil)
+    func errno(_ request: UInt32, _ flags: UInt32) -> Int32? {
+      #expect(throws: AofError.self) { try AttributeIoctl.answer(request, flags, isLog: true) }?.errno
+    }
+    #expect(errno(0x4008_6602, 0) == EPERM)
+    #expect(errno(0x4008_6602, 0x30) == EOPNOTSUPP)
+    #expect(errno(0x1234, 0) == ENOTTY)
+  }
 }

@@ -73,9 +73,12 @@ import Testing
       try FileManager.default.createDirectory(atPath: place, withIntermediateDirectories: false)
       let cases: [([String], Int32, String)] = [
         (["frob"], 64, "frob"), (["seal", directory + "/none"], 66, "STORE:NAME"),
-        (["mount", store, directory + "/none"], 66, "mkdir"), (["mount", store, file], 66, "not a directory"),
-        (["mount", store, directory], 64, "in one another"), (["mount", place + "/s", place], 64, "in one another"),
-        (["mount", store, place, "-o", "bogus"], 64, "bogus"), (["mount", store, "/proc"], 75, "already mounted"),
+        (["mount", store, directory + "/none"], 66, "mkdir"),
+        (["mount", store, file], 66, "not a directory"),
+        (["mount", store, directory], 64, "in one another"),
+        (["mount", place + "/s", place], 64, "in one another"),
+        (["mount", store, place, "-o", "bogus"], 64, "bogus"),
+        (["mount", store, "/proc"], 75, "already mounted"),
         (["mount", store, place, "--chunk-size", "3"], 64, "power of two"),
         (["mount", store, place, "--remote", "ftp:x"], 64, "dir:PATH"),
         (["mount", store, place, "--stop-timeout", "x"], 64, "10s"),
@@ -91,6 +94,39 @@ import Testing
       let run = try run(["mount", store, place])
       #expect(run.code == 73 && run.errors.contains("not empty"))
       #expect(!FileManager.default.fileExists(atPath: store))
+    }
+  }
+
+  @Test func aStoreThatIsNotMountedServesEveryCommand() throws {
+    try withTemporaryDirectory { directory in
+      let log = directory + "/store:d/a.log"
+      let text = (0..<40_000).map { "line \($0)\n" }.joined()
+      #expect(try run(["append", log], input: "x").code == 66)
+      #expect(try run(["create", log, "--chunk-size", "128KiB"]).code == 0)
+      #expect(try run(["create", log]).code == 73)
+      let file = directory + "/input"
+      try Data(text.utf8).write(to: URL(fileURLWithPath: file))
+      #expect(try run(["append", log, file, "-"], input: "the end\n").code == 0)
+      for arguments in [
+        ["seal", log], ["checkpoint", directory + "/store"], ["evict", log], ["hydrate", log, "--to", "5"],
+      ] {
+        let run = try run(arguments)
+        #expect(run.code == 0 && run.output.hasPrefix("d/a.log: "), "\(arguments): \(run.errors)")
+      }
+      #expect(
+        try run(["cat", log, "--from", "131070", "--to", "131080"]).output
+          == String(text.dropFirst(131_070).prefix(10)))
+      #expect(try run(["cat", log, "--from", "\(text.utf8.count)"]).output == "the end\n")
+      #expect(try run(["cat", log, "--from", "99999999"]).code == 64)
+      #expect(try run(["cat", log, "--follow"]).code == 64)
+      #expect(try run(["verify", log, "--remote", "--json"]).output.contains("\"ok\" : true"))
+      #expect(try run(["status", log, "--json"]).output.contains("\"tail_lsn\" : \(text.utf8.count + 8)"))
+      #expect(try run(["ls", directory + "/store"]).output.contains("d/a.log"))
+      #expect(try run(["ls", directory + "/store:none"]).code == 66)
+      let objects = try run(["objects", log]).output.split(separator: "\n")
+      #expect(objects.count == (text.utf8.count + 8 + 131_071) / 131_072)
+      #expect(try run(["seal", directory + "/store:nope"]).code == 66)
+      #expect(try run(["ls", directory]).code == 64)
     }
   }
 }

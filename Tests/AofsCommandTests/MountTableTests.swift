@@ -21,7 +21,10 @@ private let table = MountTable(
 
 @Suite struct MountTableTests {
   @Test func linesAreTakenApart() {
-    #expect(table.entries.map(\.mountPoint) == ["/", "/mnt/logs", "/mnt/logs/deep", "/srv/web", "/mnt/a b\\c\t", "/mnt/logs2", "/srv/part"])
+    #expect(
+      table.entries.map(\.mountPoint) == [
+        "/", "/mnt/logs", "/mnt/logs/deep", "/srv/web", "/mnt/a b\\c\t", "/mnt/logs2", "/srv/part",
+      ])
     #expect(table.entries[4].source == "/srv/x y")
     #expect(table.entries[1].device == "0:45")
     #expect(table.entries[3].root == "/nginx")
@@ -43,7 +46,9 @@ private let table = MountTable(
     let store = MountedStore(mountPoint: "/mnt/logs")
     #expect(try Target.mounted("/mnt/logs", in: table) == .mounted(store, LogPath(names: [])))
     #expect(try Target.mounted("/mnt/logs/a/b:c", in: table) == .mounted(store, try LogPath("a/b:c")))
-    #expect(try Target.mounted("/srv/web/access.log", in: table) == .mounted(store, try LogPath("nginx/access.log")))
+    #expect(
+      try Target.mounted("/srv/web/access.log", in: table) == .mounted(store, try LogPath("nginx/access.log"))
+    )
     #expect(try Target.mounted("/mnt/logs/deep/a", in: table) == nil)
     #expect(try Target.mounted("/mnt/logs2/a", in: table) == nil)
     #expect(try Target.mounted("/tmp", in: table) == nil)

@@ -27,13 +27,17 @@ import Testing
 }
 
 @Suite struct ExitCodeTests {
-  @Test(arguments: [
-    (AofError.Code.invalidArgument, 64), (.nameTooLong, 64), (.notAStore, 64), (.notFound, 66), (.isADirectory, 66),
-    (.belowHead, 66), (.fenced, 69), (.unsupported, 69), (.alreadyExists, 73), (.notEmpty, 73), (.corrupt, 74),
-    (.remoteFailure, 74), (.localFailure, 74), (.noSpace, 74), (.quotaExceeded, 74), (.locked, 75), (.busy, 75),
-    (.timedOut, 75), (.interrupted, 75), (.newerVersion, 76), (.notPermitted, 77), (.readOnly, 77),
-    (.system(errno: ENOTCONN), 69), (.system(errno: EACCES), 77), (.system(errno: ENOMEM), 1),
-  ] as [(AofError.Code, Int32)])
+  @Test(
+    arguments: [
+      (AofError.Code.invalidArgument, 64), (.nameTooLong, 64), (.notAStore, 64), (.notFound, 66),
+      (.isADirectory, 66),
+      (.belowHead, 66), (.fenced, 69), (.unsupported, 69), (.alreadyExists, 73), (.notEmpty, 73),
+      (.corrupt, 74),
+      (.remoteFailure, 74), (.localFailure, 74), (.noSpace, 74), (.quotaExceeded, 74), (.locked, 75),
+      (.busy, 75),
+      (.timedOut, 75), (.interrupted, 75), (.newerVersion, 76), (.notPermitted, 77), (.readOnly, 77),
+      (.system(errno: ENOTCONN), 69), (.system(errno: EACCES), 77), (.system(errno: ENOMEM), 1),
+    ] as [(AofError.Code, Int32)])
   func errorsEndWithTheirCode(_ code: AofError.Code, _ exit: Int32) {
     #expect(AofsExitCode(AofError(code, "")).rawValue == exit)
   }
@@ -53,7 +57,8 @@ import Testing
 
   @Test(arguments: [
     ["cat", "x", "--from", "-1"], ["cat", "x", "--from", "1K"], ["cat", "x", "--from", "9", "--to", "3"],
-    ["hydrate", "x", "--from", "9", "--to", "3"], ["create", "x", "--chunk-size", "lots"], ["seal"], ["seal", "a", "b"],
+    ["hydrate", "x", "--from", "9", "--to", "3"], ["create", "x", "--chunk-size", "lots"], ["seal"],
+    ["seal", "a", "b"],
     ["mount", "a"], ["mount", "a", "b", "c"], ["nope"], ["ls", "x", "--log-level", "loud"],
   ])
   func whatCannotBeMeantIsAUsageError(_ arguments: [String]) throws {

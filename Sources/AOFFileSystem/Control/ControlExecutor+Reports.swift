@@ -37,7 +37,8 @@ extension ControlExecutor {
       let marks = log.watermarks
       if marks.tail > marks.sealed {
         table.add([
-          "\(ChunkID.tail)", "\(marks.sealed)", "\(marks.tail)", ChunkResidency.resident.rawValue, "-", "-", "-",
+          "\(ChunkID.tail)", "\(marks.sealed)", "\(marks.tail)", ChunkResidency.resident.rawValue, "-", "-",
+          "-",
         ])
       }
       return table.text

@@ -8,7 +8,8 @@ extension ControlExecutor {
     let name = path.description
     guard Array(name.utf8) == path.bytes else {
       throw AofError(
-        .invalidArgument, "\(ControlQuoting.readable(path.bytes)) is not UTF-8, so it cannot be created by command",
+        .invalidArgument,
+        "\(ControlQuoting.readable(path.bytes)) is not UTF-8, so it cannot be created by command",
         remedy: "create it as a file under the mount")
     }
     let log = try manager.createLog(AofConfig(name: name, chunkSize: chunkSize))

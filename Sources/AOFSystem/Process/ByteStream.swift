@@ -77,7 +77,9 @@ package final class ByteStream: Sendable {
     defer { piece.deallocate() }
     while true {
       let count =
-        if let offset { try read(into: piece, at: offset + UInt64(bytes.count)) } else { try read(into: piece) }
+        if let offset { try read(into: piece, at: offset + UInt64(bytes.count)) } else {
+          try read(into: piece)
+        }
       if count == 0 { return bytes }
       bytes += piece.prefix(count)
       guard bytes.count <= limit else { throw AofError(.tooLarge, "\(name) is longer than \(limit) bytes") }

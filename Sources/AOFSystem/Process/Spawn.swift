@@ -44,9 +44,21 @@ package enum Spawn {
     argv.append(nil)
     defer { for argument in argv { free(argument) } }
     var process: pid_t = 0
-    let result = posix_spawn(&process, "/proc/self/exe", &actions, &attributes, argv, environ)
-    guard result == 0 else { throw .systemCall("posix_spawn", "/proc/self/exe", errno: result) }
+    let program = programPath
+    let result = withExtendedLifetime(handed) {
+      posix_spawn(&process, program, &actions, &attributes, argv, environ)
+    }
+    guard result == 0 else { throw .systemCall("posix_spawn", program, errno: result) }
     return process
+  }
+
+  /// This program's file. By its own name, after which the kernel names the process; a file that was replaced
+  /// since we started is still reached through /proc.
+  private static var programPath: String {
+    let link = "/proc/self/exe"
+    guard let path = realpath(link, nil) else { return link }
+    defer { free(path) }
+    return access(path, X_OK) == 0 ? String(cString: path) : link
   }
 
   /// Waits until a child ends.

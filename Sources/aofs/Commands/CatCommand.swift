@@ -16,7 +16,9 @@ struct CatCommand: ParsableCommand {
   @OptionGroup var common: CommonOptions
 
   func validate() throws {
-    if let from, let to, from.lsn > to.lsn { throw ValidationError("--from \(from.lsn) lies past --to \(to.lsn).") }
+    if let from, let to, from.lsn > to.lsn {
+      throw ValidationError("--from \(from.lsn) lies past --to \(to.lsn).")
+    }
   }
 
   func run() throws {
@@ -48,7 +50,9 @@ struct CatCommand: ParsableCommand {
     let start = try from?.lsn ?? head()
     var position = start.rawValue
     let size = try file.size()
-    guard follow || position <= size else { throw Self.pastTail(LSN(rawValue: position), LSN(rawValue: size)) }
+    guard follow || position <= size else {
+      throw Self.pastTail(LSN(rawValue: position), LSN(rawValue: size))
+    }
     let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: Self.bufferSize, alignment: 4096)
     defer { buffer.deallocate() }
     // The watch begins before the first look at the end, so that no growth falls between the two.
@@ -56,7 +60,8 @@ struct CatCommand: ParsableCommand {
     let end = to?.lsn.rawValue ?? .max
     while position < end {
       let wanted = Int(min(UInt64(buffer.count), end - position))
-      let count = try file.read(into: UnsafeMutableRawBufferPointer(rebasing: buffer[..<wanted]), at: position)
+      let count = try file.read(
+        into: UnsafeMutableRawBufferPointer(rebasing: buffer[..<wanted]), at: position)
       if count > 0 {
         try ByteStream.standardOutput.write(UnsafeRawBufferPointer(rebasing: buffer[..<count]))
         position += UInt64(count)

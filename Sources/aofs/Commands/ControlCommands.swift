@@ -21,7 +21,8 @@ struct CreateCommand: ParsableCommand {
     discussion: "The STORE of STORE:NAME is created too if it is missing.")
 
   @Argument(help: logHelp) var log: String
-  @Option(help: ArgumentHelp("A power of two from 128KiB to 4GiB; fixed for the log's life.", valueName: "size"))
+  @Option(
+    help: ArgumentHelp("A power of two from 128KiB to 4GiB; fixed for the log's life.", valueName: "size"))
   var chunkSize: SizeArgument?
   @OptionGroup var common: CommonOptions
 
@@ -117,8 +118,8 @@ struct ObjectsCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "objects", abstract: "List the remote objects that hold a log, in order, one a line.",
     discussion: """
-      With a directory as the remote these are paths, and 'aofs objects LOG | xargs -d "\\n" zstd -dc' is the \
-      log up to its remote LSN.
+      With a directory as the remote these are paths, and 'aofs objects LOG | xargs -d "\\n" zstd -dc' is \
+      the log up to its remote LSN.
       """)
 
   @Argument(help: logHelp) var log: String

@@ -18,7 +18,9 @@ enum Daemon {
   }
 
   /// Our copy of the pipe's writing end goes with the scope: else the end of the daemon's would not be seen.
-  private static func launch(_ settings: MountSettings) throws(AofError) -> (process: Int32, reader: ByteStream) {
+  private static func launch(_ settings: MountSettings) throws(AofError) -> (
+    process: Int32, reader: ByteStream
+  ) {
     let pipe = try Pipe.open()
     let arguments = ["aofs", "mount", "--ready-descriptor", "\(Spawn.handedDescriptor)"]
     let process = try Spawn.daemon(
@@ -26,7 +28,8 @@ enum Daemon {
     return (process, pipe.reader)
   }
 
-  private static func endedSilently(_ process: Int32, _ settings: MountSettings) throws(AofError) -> AofError {
+  private static func endedSilently(_ process: Int32, _ settings: MountSettings) throws(AofError) -> AofError
+  {
     let how =
       switch try Spawn.wait(for: process) {
       case .exited(let code): "with exit code \(code)"

@@ -8,14 +8,15 @@ struct MountCommand: ParsableCommand {
     commandName: "mount", abstract: "Mount a store, creating it on first use.",
     discussion: """
       Returns when the mount answers, and leaves a daemon behind. 'fusermount3 -u MOUNTPOINT', 'umount' or \
-      SIGTERM end it, with nothing lost. Settings are stored when the store is created; later mounts may leave \
-      them out. Each long option is also an -o key_with_underscores=value.
+      SIGTERM end it, with nothing lost. Settings are stored when the store is created; later mounts may \
+      leave them out. Each long option is also an -o key_with_underscores=value.
       """)
 
   @Argument(help: ArgumentHelp("The directory that holds the store.", valueName: "store")) var store: String
   @Argument(help: ArgumentHelp("An empty directory.", valueName: "mountpoint")) var mountPoint: String
 
-  @Option(help: ArgumentHelp("Where checkpoints go: dir:PATH (default: dir:STORE/remote).", valueName: "remote"))
+  @Option(
+    help: ArgumentHelp("Where checkpoints go: dir:PATH (default: dir:STORE/remote).", valueName: "remote"))
   var remote: String?
   @Option(
     help: ArgumentHelp(
@@ -39,16 +40,17 @@ struct MountCommand: ParsableCommand {
   @Flag(name: .customShort("f"), help: "Stay in the foreground.") var foreground = false
   @Option(
     name: .customShort("o"),
-    help: ArgumentHelp("Options as mount(8) has them: ro, noatime, allow_other, chunk_size=…", valueName: "options"))
+    help: ArgumentHelp(
+      "Options as mount(8) has them: ro, noatime, allow_other, chunk_size=…", valueName: "options"))
   var options: [String] = []
 
   @Option(help: .hidden) var readyDescriptor: Int32?
 
   func run() throws {
-    if let readyDescriptor { return try runDaemon(Spawn.takeHanded(readyDescriptor)) }
+    if let readyDescriptor { return try runDaemon(ReadyReporter(descriptor: readyDescriptor)) }
     try MountPointCheck.check(mountPoint: mountPoint, store: store)
     let settings = try settings()
-    if foreground { return try serve(settings, ReadyReporter(nil)) }
+    if foreground { return try serve(settings, ReadyReporter(descriptor: nil)) }
     do {
       try Daemon.start(settings)
     } catch let failed as Daemon.Failed {
@@ -70,8 +72,7 @@ struct MountCommand: ParsableCommand {
   }
 
   /// The process that stays. Its errors go to the one that started it, while that waits.
-  private func runDaemon(_ pipe: ByteStream) throws {
-    let reporter = ReadyReporter(pipe)
+  private func runDaemon(_ reporter: ReadyReporter) throws {
     do throws(AofError) {
       try serve(try settings(), reporter)
     } catch {

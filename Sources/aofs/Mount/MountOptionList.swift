@@ -4,8 +4,13 @@ import AOFCore
 struct MountOptionList: Equatable {
   /// Settings by their name with underscores; each is also a long option with dashes.
   enum Setting: String, CaseIterable {
-    case remote, chunkSize = "chunk_size", cacheSize = "cache_size", walDir = "wal_dir"
-    case stopTimeout = "stop_timeout", logFile = "log_file", logLevel = "log_level"
+    case remote
+    case chunkSize = "chunk_size"
+    case cacheSize = "cache_size"
+    case walDir = "wal_dir"
+    case stopTimeout = "stop_timeout"
+    case logFile = "log_file"
+    case logLevel = "log_level"
   }
 
   private(set) var settings: [Setting: String] = [:]
@@ -14,14 +19,16 @@ struct MountOptionList: Equatable {
 
   /// Options of the kernel and of libfuse that are passed on.
   static let passed: Set<String> = [
-    "ro", "allow_other", "allow_root", "default_permissions", "noatime", "relatime", "strictatime", "nodiratime",
-    "noexec", "nosuid", "nodev", "sync", "dirsync",
+    "ro", "allow_other", "allow_root", "default_permissions", "noatime", "noexec", "nosuid", "nodev", "sync",
+    "dirsync",
   ]
 
   /// Words that say nothing to us: fstab's own, and those that ask for what is so anyway.
   static let ignored: Set<String> = [
-    "defaults", "auto", "noauto", "nofail", "_netdev", "user", "nouser", "users", "owner", "group", "rw", "async",
-    "suid", "dev", "exec", "atime", "diratime", "nolazytime", "silent", "loud",
+    "defaults", "auto", "noauto", "nofail", "_netdev", "user", "nouser", "users", "owner", "group", "rw",
+    "async",
+    "suid", "dev", "exec", "atime", "diratime", "nodiratime", "relatime",
+    "strictatime", "nolazytime", "silent", "loud",
   ]
 
   init() {}

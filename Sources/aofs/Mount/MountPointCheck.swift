@@ -11,17 +11,21 @@ enum MountPointCheck {
     let facts: FileFacts
     do throws(AofError) {
       facts = try FileFacts(of: mountPoint)
+      // The kernel may still know the attributes of a dead mount, but never its statistics.
+      _ = try PathFacts.fileSystem(of: mountPoint)
     } catch {
       switch error.errno {
       case ENOTCONN: throw MountedStore.dead(mountPoint)
       case ENOENT:
         throw AofError(
-          .notFound, "the mount point \(mountPoint) does not exist", remedy: "create it with 'mkdir -p \(mountPoint)'")
+          .notFound, "the mount point \(mountPoint) does not exist",
+          remedy: "create it with 'mkdir -p \(mountPoint)'")
       default: throw error
       }
     }
     guard facts.isDirectory else {
-      throw AofError(.notADirectory, "the mount point \(mountPoint) is not a directory", remedy: "give a directory")
+      throw AofError(
+        .notADirectory, "the mount point \(mountPoint) is not a directory", remedy: "give a directory")
     }
     let place = try FileFacts.resolved(mountPoint)
     try refuseNesting(place, try FileFacts.resolved(store))

@@ -18,13 +18,14 @@ struct MountSession {
 
   /// Returns when the mount has ended and everything is in the store.
   ///
-  /// - Throws: what kept the mount from being made; `timedOut` if it had to be cut off; what closing the store
-  ///   says.
+  /// - Throws: what kept the mount from being made; `timedOut` if it had to be cut off; what closing the
+  ///   store says.
   func run() throws(AofError) {
     let manager = try AofManager.open(settings.store, options: settings.storeOptions)
     let stopper: MountStopper
     do throws(AofError) {
-      stopper = MountStopper(try mount(manager), stopTimeout: settings.stopTimeout, logger: logger)
+      stopper = MountStopper(
+        try mount(manager), manager: manager, stopTimeout: settings.stopTimeout, logger: logger)
       try serve(stopper)
     } catch {
       logger.error("\(error)")

@@ -29,7 +29,9 @@ struct MountSettings: Equatable {
     self.mountPoint = try FileFacts.resolved(mountPoint)
     let settings = options.settings
     remote = try settings[.remote].map(Self.remote)
-    chunkSize = try settings[.chunkSize].map { text throws(AofError) in try ChunkSize(ByteCount(parsing: text)) }
+    chunkSize = try settings[.chunkSize].map { text throws(AofError) in
+      try ChunkSize(ByteCount(parsing: text))
+    }
     cacheSize = try settings[.cacheSize].map { text throws(AofError) in try ByteCount(parsing: text) }
     walDirectory = try settings[.walDir].map(FileFacts.resolved)
     stopTimeout = try settings[.stopTimeout].map(Self.milliseconds) ?? Self.defaultStopTimeout
@@ -72,7 +74,9 @@ struct MountSettings: Equatable {
     options.allowOther = kernelOptions.contains("allow_other")
     options.readOnly = kernelOptions.contains("ro")
     // The kernel checks permissions in any case; the names are left for what libfuse alone knows.
-    options.kernelOptions = kernelOptions.filter { !["allow_other", "ro", "default_permissions"].contains($0) }
+    options.kernelOptions = kernelOptions.filter {
+      !["allow_other", "ro", "default_permissions"].contains($0)
+    }
     return options
   }
 

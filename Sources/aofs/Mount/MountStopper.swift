@@ -1,4 +1,5 @@
 import AOFCore
+import AOFEngine
 import AOFFuse
 import AOFSystem
 import Logging
@@ -12,13 +13,15 @@ final class MountStopper: Sendable {
   }
 
   let mount: FuseMount
+  private let manager: AofManager
   private let stopTimeout: Int
   private let logger: Logger
   private let state = Monitor(State())
 
   /// - Parameter stopTimeout: in milliseconds.
-  init(_ mount: FuseMount, stopTimeout: Int, logger: Logger) {
+  init(_ mount: FuseMount, manager: AofManager, stopTimeout: Int, logger: Logger) {
     self.mount = mount
+    self.manager = manager
     self.stopTimeout = stopTimeout
     self.logger = logger
   }
@@ -41,17 +44,25 @@ final class MountStopper: Sendable {
     waitForSecondStop()
     guard cut() else { return }
     logger.error("the mount is still in use: cutting it off")
-    attempt { () throws(AofError) in try mount.abort() }
-    waitForSecondStop()
+    if attempt({ () throws(AofError) in try mount.abort() }) { waitForSecondStop() }
     guard state.withLock({ !$0.hasEnded }) else { return }
-    // A thread is stuck beyond our reach. What was written is in the WAL, and the next mount finds it.
-    logger.critical("the mount does not end: leaving it to the next mount to recover")
+    // Where the connection cannot be cut, or a thread is stuck beyond our reach, the end of the process cuts
+    // it. The store is brought to rest first; were it stuck too, the next mount finds what is in the WAL.
+    logger.critical("the mount does not end: closing the store under it")
+    attempt { () throws(AofError) in try manager.close() }
     Signals.endProcess(AofsExitCode.tryAgain.rawValue)
   }
 
   /// What fails here has no one to throw to, and the next step is more forceful anyway.
-  private func attempt(_ step: () throws(AofError) -> Void) {
-    do throws(AofError) { try step() } catch { logger.error("\(error)") }
+  @discardableResult
+  private func attempt(_ step: () throws(AofError) -> Void) -> Bool {
+    do throws(AofError) {
+      try step()
+      return true
+    } catch {
+      logger.error("\(error)")
+      return false
+    }
   }
 
   private func cut() -> Bool {

@@ -31,10 +31,12 @@ struct ReadyReport: Equatable {
 
 /// Tells once how the mount came out. Whoever is second is not heard.
 final class ReadyReporter: Sendable {
+  /// INVARIANT: no one else holds the stream, so that it is closed, and the starter goes on, when it leaves.
   private let pipe: Monitor<ByteStream?>
 
-  /// - Parameter pipe: nil in the foreground, where nobody waits.
-  init(_ pipe: ByteStream?) { self.pipe = Monitor(pipe) }
+  /// - Parameter descriptor: of a pipe, which is closed with the report; nil in the foreground, where
+  ///   nobody waits.
+  init(descriptor: Int32?) { pipe = Monitor(descriptor.map(Spawn.takeHanded)) }
 
   /// Writes the report and closes the pipe. Returns whether somebody was there to hear it.
   @discardableResult

@@ -16,7 +16,7 @@ enum Target: Equatable {
   init(_ text: String, mayCreateStore: Bool = false) throws(AofError) {
     guard !text.isEmpty else { throw AofError(.invalidArgument, "an empty path", remedy: Self.forms) }
     let table = try MountTable.current()
-    if let path = try Self.realPath(text), let found = try Self.mounted(path, in: table) {
+    if let path = try Self.realPath(text, in: table), let found = try Self.mounted(path, in: table) {
       self = found
     } else {
       self = try Self.unmounted(text, mayCreateStore: mayCreateStore) { path in
@@ -28,12 +28,13 @@ enum Target: Equatable {
   private static let forms = "give a path under an aofs mount, or STORE:NAME for a store that is not mounted"
 
   /// Nil for a path that leads nowhere: it may still be STORE:NAME.
-  private static func realPath(_ text: String) throws(AofError) -> String? {
+  private static func realPath(_ text: String, in table: MountTable) throws(AofError) -> String? {
     do throws(AofError) {
       return try FileFacts.resolved(text)
     } catch {
-      if error.errno == ENOTCONN { throw MountedStore.dead(text) }
-      return nil
+      guard error.errno == ENOTCONN else { return nil }
+      let path = text.hasPrefix("/") ? text : try FileFacts.resolved(".") + "/" + text
+      throw MountedStore.dead(table.entry(showing: path)?.mountPoint ?? text)
     }
   }
 
