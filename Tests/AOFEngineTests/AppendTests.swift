@@ -73,7 +73,7 @@ import Testing
       var noise = Noise(seed: UInt64(writer + 1))
       for number in 0..<records {
         let size = number % 50 == 0 ? 70_000 : 16 + noise.below(400)
-        var record = [UInt8](repeating: UInt8(writer &* 31 &+ number & 0x7F), count: size)
+        var record = [UInt8](repeating: UInt8(truncatingIfNeeded: writer &* 31 &+ number), count: size)
         record[0] = 0xFF
         record[1] = UInt8(writer)
         record[2] = UInt8(number & 0xFF)
@@ -95,7 +95,7 @@ import Testing
         let size = (0..<4).reduce(0) { $0 | Int(bytes[offset + 4 + $1]) << ($1 * 8) }
         let (writer, number) = (Int(bytes[offset + 1]), Int(bytes[offset + 2]) | Int(bytes[offset + 3]) << 8)
         try #require(bytes[offset] == 0xFF && offset + size <= bytes.count)
-        let fill = UInt8(writer &* 31 &+ number & 0x7F)
+        let fill = UInt8(truncatingIfNeeded: writer &* 31 &+ number)
         #expect(bytes[(offset + 8)..<(offset + size)].allSatisfy { $0 == fill })
         next[writer, default: []].append(number)
         offset += size

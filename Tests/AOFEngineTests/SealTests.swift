@@ -39,7 +39,7 @@ import Testing
     let store = TestStore()
     let log = try store.log()
     let total = 3000
-    let writer = Thread { for number in 0..<total { try? log.append([UInt8](repeating: UInt8(number & 0xFF), count: 150)) } }
+    let writer = Thread { for number in 0..<total { _ = try? log.append([UInt8](repeating: UInt8(number & 0xFF), count: 150)) } }
     writer.start()
     while log.tailLSN < LSN(rawValue: UInt64(total * 150)) { try log.sealTail() }
     try log.sealTail()

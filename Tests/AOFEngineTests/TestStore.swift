@@ -47,6 +47,8 @@ final class TestStore {
 
   /// The store as a killed daemon would leave it now: a copy of its files, opened for itself.
   func crashed() throws -> TestStore {
+    // A copy is not made in one moment, so nothing may change meanwhile.
+    opened?.waitForMaintenance()
     let copy = TestStore()
     copy.options = options
     try FileManager.default.createDirectory(at: copy.directory, withIntermediateDirectories: true)

@@ -32,6 +32,12 @@ extension AofManager {
     if let failure { throw failure }
   }
 
+  /// Waits until the background work that is queued now is done.
+  package func waitForMaintenance() {
+    let isDone = Monitor(false)
+    if services.maintenance.add({ isDone.change { $0 = true } }) { isDone.wait { $0 ? () : nil } }
+  }
+
   // MARK: Releasing WAL segments
 
   /// Calls for a release whenever the WAL has closed a few segments.
