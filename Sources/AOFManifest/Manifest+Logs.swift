@@ -50,9 +50,7 @@ extension Manifest {
         guard database.changesCount == 1 else {
           throw AofError(.busy, "log \(log.id) was sealed meanwhile")
         }
-        try database.execute(
-          sql: "UPDATE nodes SET mtime = max(mtime, ?) WHERE id = ?",
-          arguments: [log.modificationTime.rawValue, Int64(log.id.rawValue)])
+        try Self.setModificationTime(log.modificationTime, of: log.id, database)
       }
       for (directory, sequence) in firstSequences {
         try database.execute(
@@ -62,20 +60,32 @@ extension Manifest {
     }
   }
 
-  /// Adds the extents of one seal and moves the log's sealed and applied marks to their end.
-  package func recordSeal(_ extents: [AofChunkRecord], of log: LogID, modificationTime: UnixTime) throws(AofError) {
+  /// Adds the extents of one seal and moves the log's sealed mark to their end, and its applied mark to `applied`,
+  /// which is there or further on; `appliedFrames` are the checksums between the two.
+  package func recordSeal(
+    _ extents: [AofChunkRecord], of log: LogID, applied: LSN, appliedFrames: [FrameRecord],
+    modificationTime: UnixTime
+  ) throws(AofError) {
     guard let end = extents.last?.range.upperBound else { return }
     try write { database in
       for extent in extents { try Self.insert(extent, database) }
       try database.execute(
         sql: """
-          UPDATE logs SET sealed_lsn = ?1, applied_lsn = ?1, applied_frames = ?2 WHERE id = ?3
+          UPDATE logs SET sealed_lsn = ?, applied_lsn = ?, applied_frames = ? WHERE id = ?
           """,
-        arguments: [Int64(end.rawValue), Data(FrameTable.encode([])), Int64(log.rawValue)])
-      try database.execute(
-        sql: "UPDATE nodes SET mtime = max(mtime, ?) WHERE id = ?",
-        arguments: [modificationTime.rawValue, Int64(log.rawValue)])
+        arguments: [
+          Int64(end.rawValue), Int64(applied.rawValue), Data(FrameTable.encode(appliedFrames)),
+          Int64(log.rawValue),
+        ])
+      try Self.setModificationTime(modificationTime, of: log, database)
     }
+  }
+
+  /// Times that were set by hand hold until the next append after that.
+  private static func setModificationTime(_ time: UnixTime, of log: LogID, _ database: Database) throws {
+    try database.execute(
+      sql: "UPDATE nodes SET mtime = ?1 WHERE id = ?2 AND ?1 > ctime",
+      arguments: [time.rawValue, Int64(log.rawValue)])
   }
 
   static func insert(_ log: AofDescriptorRecord, _ database: Database) throws {

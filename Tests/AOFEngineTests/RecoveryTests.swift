@@ -46,6 +46,26 @@ import Testing
     #expect(try copy.log().contents() == model + [9])
   }
 
+  /// Applying past a chunk boundary and then sealing only up to it must not forget what was applied: its WAL is gone.
+  @Test func aSealBelowWhatWasAppliedForgetsNothing() throws {
+    let store = TestStore()
+    let log = try store.log()
+    var noise = Noise(seed: 8)
+    let bytes = noise.bytes(200_000)
+    try log.append(Array(bytes[..<100_000]))
+    var copy = try store.crashed()
+    try copy.log().append(Array(bytes[100_000..<150_000]))
+    copy = try copy.crashed()
+    try copy.log().append(Array(bytes[150_000...]))
+    copy = try copy.crashed()
+    #expect(try copy.log().contents() == bytes)
+    // An append past the boundary seals in the background; the WAL that held the first 200,000 bytes is gone.
+    try copy.log().append([1])
+    copy = try copy.crashed()
+    #expect(try copy.log().contents() == bytes + [1])
+    #expect(try copy.log().verify().problems.isEmpty)
+  }
+
   @Test func aTornEndIsCutAndReported() throws {
     let store = TestStore()
     let log = try store.log()
