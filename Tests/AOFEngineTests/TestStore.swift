@@ -60,7 +60,8 @@ final class TestStore {
 
   /// The WAL's segment files, oldest first.
   func segments() throws -> [URL] {
-    try FileManager.default.contentsOfDirectory(atPath: path + "/wal").sorted().map { file("wal/" + $0) }
+    try FileManager.default.contentsOfDirectory(atPath: path + "/wal").filter { $0.hasSuffix(".wal") }.sorted()
+      .map { file("wal/" + $0) }
   }
 }
 

@@ -51,11 +51,13 @@ struct SegmentScanner {
     return false
   }
 
-  /// Whether anything but zeros lies from ``position`` to the end.
-  var hasBytesLeft: Bool {
+  /// Whether a frame of this life of the segment was begun at ``position``: its header is there, its payload not.
+  /// Other bytes say nothing: they may be an earlier life's.
+  var hasTornFrame: Bool {
     let offset = offset(of: position)
-    guard offset < bytes.count else { return false }
-    return !UnsafeRawBufferPointer(rebasing: bytes[offset...]).isAllZeros
+    guard offset + WALFormat.frameHeaderSize <= bytes.count else { return false }
+    return WALFrameHeader(
+      decoding: UnsafeRawBufferPointer(rebasing: bytes[offset...]), nonce: header.nonce) != nil
   }
 
   private func offset(of position: WalPosition) -> Int { WALFormat.segmentHeaderSize + (position - header.base) }

@@ -46,6 +46,7 @@ extension AofManager {
       action = { [weak self, weak wal] in
         guard let self, let wal else { return }
         if wal.closedSegmentCount >= WriteAheadLog.closedSegmentsBeforeApplying { queueRelease(of: wal) }
+        queueRefill(of: wal)
       }
     }
   }
@@ -61,6 +62,17 @@ extension AofManager {
         try release(wal)
       } catch {
         services.incidents.report("segments of the WAL in \(wal.record.path) could not be released: \(error)")
+      }
+    }
+  }
+
+  /// Prepares the file of the WAL's next segment in the background.
+  private func queueRefill(of wal: WriteAheadLog) {
+    services.maintenance.add { [self] in
+      do throws(AofError) {
+        try wal.pool.refill()
+      } catch {
+        services.incidents.report("the next segment of the WAL in \(wal.record.path) could not be prepared: \(error)")
       }
     }
   }

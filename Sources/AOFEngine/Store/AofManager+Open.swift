@@ -200,16 +200,17 @@ struct StoreOpening {
       let news = recovery.logs.values.filter(\.hasNews)
       try manifest.recordApplied(news.map(\.progress), firstSequences: [record.id: recovery.nextSequence])
       for log in news { descriptors[log.record.id] = log.recovered }
-      try removeSegments(in: record.path, before: recovery.nextSequence)
+      try recycleSegments(of: wal, before: recovery.nextSequence)
       wals[record.id] = wal
     }
     return (descriptors, wals)
   }
 
-  private func removeSegments(in directory: String, before sequence: UInt64) throws(AofError) {
+  private func recycleSegments(of wal: WriteAheadLog, before sequence: UInt64) throws(AofError) {
+    let directory = wal.record.path
     for name in try environment.disk.list(directory) {
       guard let found = WalSegment.sequence(ofFileName: name), found < sequence else { continue }
-      try environment.disk.remove(directory + "/" + name)
+      try wal.pool.recycle(directory + "/" + name)
     }
     try environment.disk.syncDirectory(directory)
   }
