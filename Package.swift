@@ -78,5 +78,8 @@ let package = Package(
       name: "aof-integration", dependencies: ["AOF"], swiftSettings: strict),
 
     // Tests, one target for each module and one for each way of testing the whole.
+    tests("AOFCompressionTests", ["AOFCore", "AOFCompression"]),
+    tests("AOFFormatTests", ["AOFCore", "AOFFormat"]),
+    tests("AOFRemoteTests", ["AOFCore", "AOFFormat", "AOFCompression", "AOFRemote"]),
   ]
 )

@@ -65,18 +65,17 @@ public final class DirectoryStore: RemoteStore {
   public func read(_ key: RemoteKey, at offset: UInt64, into buffer: UnsafeMutableRawBufferPointer)
     throws(AofError)
   {
-    let count: Int
-    do throws(AofError) {
-      guard let file = try openObject(key) else { throw AofError(.notFound, "there is no such object") }
-      count = try file.read(at: offset, into: buffer)
+    let count: Int?
+    do {
+      count = try openObject(key)?.read(at: offset, into: buffer)
     } catch {
       throw failure("cannot read", key, error)
     }
+    guard let count else { throw AofError(.notFound, "\(self): there is no object \(key)") }
     guard count == buffer.count else {
+      let end = offset &+ UInt64(count)
       throw AofError(
-        .corrupt,
-        "\(self): \(key) has no bytes past \(offset + UInt64(count)), \(buffer.count - count) more were expected"
-      )
+        .corrupt, "\(self): \(key) has no bytes past \(end), \(buffer.count - count) more were expected")
     }
   }
 
@@ -159,11 +158,12 @@ public final class DirectoryStore: RemoteStore {
     }
   }
 
-  /// Says which object it was. Codes that callers decide by are kept, all others become `remoteFailure`.
+  /// Says which object it was. Codes that callers decide by are kept, all others become `remoteFailure`; a file that
+  /// vanished under our hands, too, for `notFound` speaks of the object.
   func failure(_ what: String, _ key: RemoteKey, _ cause: AofError) -> AofError {
     let code: AofError.Code =
       switch cause.code {
-      case .notFound, .corrupt, .tooLarge: cause.code
+      case .corrupt, .tooLarge: cause.code
       default: .remoteFailure
       }
     return AofError(code, "\(self): \(what) \(key)", cause: cause)

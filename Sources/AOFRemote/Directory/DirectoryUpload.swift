@@ -92,9 +92,7 @@ final class DirectoryUpload: RemoteUpload {
       try directory.sync()
       return created ? .created : .alreadyExists
     } catch {
-      // A name that vanished on the way is no answer to "is the object there?".
-      let cause = error.code == .notFound ? AofError(.remoteFailure, error.message, cause: error) : error
-      throw store.failure("cannot publish", key, cause)
+      throw store.failure("cannot publish", key, error)
     }
   }
 
