@@ -65,7 +65,7 @@ let package = Package(
     module("AOF", ["AOFCore", "AOFRemote", "AOFManifest", "AOFEngine"]),
 
     // The filesystem: semantics, then the adapter to libfuse, then the command.
-    module("AOFFileSystem", ["AOFCore", "AOFSystem", "AOFEngine", "AOFControl", logging]),
+    module("AOFFileSystem", ["AOFCore", "AOFSystem", "AOFManifest", "AOFEngine", "AOFControl", logging]),
     module("AOFFuse", ["AOFCore", "AOFSystem", "AOFFileSystem", "CFuse3", logging]),
     .executableTarget(
       name: "aofs",
@@ -79,7 +79,14 @@ let package = Package(
 
     // Tests, one target for each module and one for each way of testing the whole.
     tests("AOFCompressionTests", ["AOFCore", "AOFCompression"]),
-    tests("AOFFormatTests", ["AOFCore", "AOFFormat"]),
+    tests("AOFFormatTests", ["AOFCore", "AOFSystem", "AOFFormat"]),
     tests("AOFRemoteTests", ["AOFCore", "AOFFormat", "AOFCompression", "AOFRemote"]),
+    // The rules of the repository itself, and real mounts of the built command: neither imports a module.
+    tests("RepositoryTests", []),
+    .target(name: "CTestShims", path: "Tests/CTestShims", cSettings: gnuSource),
+    tests("AOFMountTests", ["CTestShims"]),
+    tests("AOFControlTests", ["AOFCore", "AOFControl"]),
+    tests("AofsCommandTests", ["AOFCore", "AOFSystem", "AOFControl", "aofs", logging]),
+    tests("AOFFileSystemTests", ["AOFCore", "AOFSystem", "AOFManifest", "AOFEngine", "AOFFileSystem"]),
   ]
 )

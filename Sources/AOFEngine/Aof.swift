@@ -1,100 +1,95 @@
 import AOFCore
+import AOFFormat
+import AOFManifest
+import AOFSystem
 
 /// One append-only log.
+///
+/// Safe to use from any number of threads. Appending, syncing and reading what is resident block on the local
+/// disk alone; ``checkpoint()``, ``hydrate(_:)`` and reads of evicted ranges wait for the remote.
 public final class Aof: Sendable {
   public let id: LogID
   public let chunkSize: ChunkSize
 
-  init(id: LogID, chunkSize: ChunkSize) {
-    self.id = id
-    self.chunkSize = chunkSize
+  let state: Monitor<LogState>
+  let wal: WriteAheadLog
+  let chunks: ChunkTable
+  let services: EngineServices
+  /// The generation of what the committer writes now.
+  /// INVARIANT: read and written only by the thread with the committer's role in `wal`.
+  nonisolated(unsafe) var committingGeneration: Generation
+
+  init(_ record: AofDescriptorRecord, modified: UnixTime, wal: WriteAheadLog, services: EngineServices) {
+    id = record.id
+    chunkSize = record.chunkSize
+    self.wal = wal
+    self.services = services
+    committingGeneration = record.generation
+    chunks = ChunkTable(log: record.id, chunkSize: record.chunkSize, services: services)
+    services.localChunks.register(record.id, directory: record.dataDirectory)
+    state = Monitor(LogState(record, lastAppend: modified, lastFrame: wal.syncedPosition))
   }
 
-  // MARK: Appending. Blocks on local disk I/O only.
+  // MARK: Arithmetic
 
-  /// Appends the bytes as one unit and returns the LSN of the first. They are in the WAL file when it returns.
-  public func append(_ bytes: UnsafeRawBufferPointer) throws(AofError) -> LSN { fatalError() }
-  public func append(_ bytes: [UInt8]) throws(AofError) -> LSN { fatalError() }
+  /// The chunk that holds the byte at `lsn`, sealed or not.
+  public func chunkID(for lsn: LSN) -> ChunkID { chunkSize.chunkID(for: lsn) }
+  /// The first LSN of a chunk.
+  public func chunkStart(_ chunk: ChunkID) -> LSN { chunkSize.chunkStart(chunk) }
+  /// The LSN after the last of a chunk.
+  public func chunkEnd(_ chunk: ChunkID) -> LSN { chunkSize.chunkEnd(chunk) }
+  /// Where in its chunk the byte at `lsn` lies, in bytes.
+  public func chunkOffset(for lsn: LSN) -> Int { chunkSize.chunkOffset(for: lsn) }
 
-  /// Appends only if the tail is at `expected`. - Throws: `notAtTail`, and as ``append(_:)``.
-  package func append(_ bytes: UnsafeRawBufferPointer, at expected: LSN) throws(AofError) { fatalError() }
+  // MARK: Facts. None of these block.
 
-  /// Makes all that was appended before the call survive power loss. With nothing new it does nothing.
-  public func sync() throws(AofError) { fatalError() }
+  /// The five watermarks at one moment.
+  public var watermarks: Watermarks {
+    let synced = wal.syncedPosition
+    return state.withLock { state in
+      Watermarks(
+        head: state.head, remote: state.remote, sealed: state.sealed,
+        durable: synced >= state.lastFrame ? state.tail : state.durable, tail: state.tail)
+    }
+  }
 
-  /// Seals up to the tail; nil when there is nothing to seal.
-  public func sealTail() throws(AofError) -> Range<LSN>? { fatalError() }
+  /// The LSN that the next append gets.
+  public var tailLSN: LSN { state.withLock { $0.tail } }
 
-  // MARK: The remote. Blocks on the network: never call on a FUSE thread.
+  /// Everything below survives power loss.
+  public var durableLSN: LSN { watermarks.durable }
 
-  /// Seals, uploads what the remote lacks and publishes it. Returns the remote LSN.
-  public func checkpoint() throws(AofError) -> LSN { fatalError() }
+  /// Which life of the address space the log is in.
+  public var generation: Generation { state.withLock { $0.generation } }
 
-  /// Frees the local copies of what the remote holds, but for the last `bytes` of the log. Returns the bytes freed.
-  public func evict(keepingLast bytes: Int = 0) throws(AofError) -> ByteCount { fatalError() }
-
-  /// Brings back what is evicted of a range (nil: of the whole log). Returns the bytes fetched.
-  public func hydrate(_ range: Range<LSN>? = nil) throws(AofError) -> ByteCount { fatalError() }
-
-  // MARK: Reading
-
-  /// - Throws: `invalidArgument` past the tail.
-  public func openCursor(at lsn: LSN = .zero) throws(AofError) -> AofCursor { fatalError() }
-
-  /// Brings back the frames of `range` in the background, then calls `whenDone` once, on a hydrator thread.
-  package func hydrate(
-    _ range: Range<LSN>, whenDone: @escaping @Sendable (Result<Void, AofError>) -> Void
-  ) { fatalError() }
-
-  // MARK: What it is
-
-  public var watermarks: Watermarks { fatalError() }
-  public var generation: Generation { fatalError() }
-  /// Bytes that the log takes on the local disk.
-  package var localBytes: ByteCount { fatalError() }
   /// When the last append was made.
-  package var modificationTime: UnixTime { fatalError() }
-  /// Why the log takes no appends, if so.
-  package var failure: AofError? { fatalError() }
-  /// The remote objects that hold the log, in the order of their LSNs.
-  public func objects() throws(AofError) -> [RemoteObjectRecord] { fatalError() }
-  /// Every sealed extent, in the order of their LSNs.
-  public func extents() throws(AofError) -> [ExtentRecord] { fatalError() }
-  /// Checks every sealed frame on the local disk against its checksum, and with `remote` every object.
-  public func verify(remote: Bool = false) throws(AofError) -> VerifyReport { fatalError() }
+  package var modificationTime: UnixTime { state.withLock { $0.lastAppend } }
+
+  /// About the bytes that the log takes on the local disk and in memory.
+  package var localBytes: ByteCount {
+    let buffered = state.withLock { $0.tail - $0.flushed }
+    return ByteCount(rawValue: UInt64(services.localChunks.allocatedSize(of: id) + buffered))
+  }
+
+  /// Why the log takes no appends; nil as long as it does.
+  package var failure: AofError? { state.withLock { $0.failure } ?? wal.failure }
+
+  /// Takes no more appends, for the reason given, which stays.
+  func fail(_ error: AofError) {
+    state.change { if $0.failure == nil { $0.failure = error } }
+  }
 }
 
 /// The five watermarks of a log: `remote <= sealed <= durable <= tail` and `head <= sealed`.
 public struct Watermarks: Hashable, Sendable {
+  /// The first LSN that can still be read.
   public var head: LSN
+  /// Everything below can be read from the remote alone.
   public var remote: LSN
+  /// Everything below is immutable, with its checksums in the manifest.
   public var sealed: LSN
+  /// Everything below survives power loss.
   public var durable: LSN
+  /// Where the next append goes.
   public var tail: LSN
-}
-
-/// One object of the remote.
-public struct RemoteObjectRecord: Hashable, Sendable {
-  public let key: String
-  public let range: Range<LSN>
-  public let size: ByteCount
-}
-
-public enum ChunkResidency: String, Hashable, Sendable, Codable { case resident, partial, evicted }
-
-/// One sealed extent of a log.
-public struct ExtentRecord: Hashable, Sendable {
-  public let chunk: ChunkID
-  public let range: Range<LSN>
-  public let residency: ChunkResidency
-  public let object: RemoteObjectRecord?
-  public let sealedAt: UnixTime
-}
-
-/// What a verification found.
-public struct VerifyReport: Hashable, Sendable {
-  public var framesChecked: Int = 0
-  public var objectsChecked: Int = 0
-  /// One line for each damaged thing, naming file or object, range and what was expected.
-  public var problems: [String] = []
 }

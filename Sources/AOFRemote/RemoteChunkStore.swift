@@ -21,7 +21,7 @@ public struct RemoteChunkSpec: Hashable, Sendable {
 }
 
 /// An object that is in the remote, with what the manifests keep of it.
-package struct StoredObject: Hashable, Sendable {
+package struct UploadedObject: Hashable, Sendable {
   package let key: ObjectKey
   /// Bytes.
   package let size: UInt64
@@ -57,7 +57,7 @@ public final class RemoteChunkStore: Sendable {
   /// - Throws: `invalidArgument` if the frames are not the range; what the store throws.
   package func upload(
     _ spec: RemoteChunkSpec, _ body: (RemoteObjectWriter) throws(AofError) -> Void
-  ) throws(AofError) -> StoredObject {
+  ) throws(AofError) -> UploadedObject {
     let key = ObjectKey(
       log: spec.log, chunk: spec.chunk, range: spec.range, generation: spec.generation, epoch: spec.epoch,
       random: random())
@@ -185,13 +185,13 @@ package final class RemoteObjectWriter {
   }
 
   /// Appends info frame and seek table.
-  fileprivate func finish(_ key: ObjectKey) throws(AofError) -> StoredObject {
+  fileprivate func finish(_ key: ObjectKey) throws(AofError) -> UploadedObject {
     let info = try ObjectInfo(
       log: key.log, chunk: key.chunk, generation: key.generation, range: key.range, frames: frames)
     var trailer: [UInt8] = []
     info.encode(into: &trailer, crc32c: crc32c)
     seekTable.encode(into: &trailer)
     try trailer.withUnsafeBytes { bytes in Result { () throws(AofError) in try append(bytes) } }.get()
-    return StoredObject(key: key, size: seekTable.objectSize, crc32c: crc, info: info, seekTable: seekTable)
+    return UploadedObject(key: key, size: seekTable.objectSize, crc32c: crc, info: info, seekTable: seekTable)
   }
 }

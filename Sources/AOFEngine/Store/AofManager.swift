@@ -1,70 +1,175 @@
 import AOFCore
+import AOFFormat
 import AOFManifest
+import AOFSystem
+import Logging
+import Synchronization
 
 /// An open store: its logs, and the directories that name them.
+///
+/// Safe to use from any number of threads. One process at a time has a store open.
 public final class AofManager: Sendable {
-  /// The store's directory.
+  /// The store's directory, absolute.
   public let path: String
 
-  init(path: String) { self.path = path }
+  let layout: StoreLayout
+  let services: EngineServices
+  let nameSpace: NameSpace
+  let state: Mutex<State>
+  let lock: StoreLock
 
-  /// Opens a store, recovering what a crash left behind; creates it if the options say so.
-  ///
-  /// Holds a lock on the store until ``close()``. Blocks on local disk I/O.
-  /// - Throws: `notAStore`, `newerVersion`, `locked` (naming process and mount point), `corrupt`, `notFound`.
-  public static func open(_ path: String, options: StoreOptions = StoreOptions()) throws(AofError) -> AofManager {
-    fatalError()
+  struct State {
+    var settings: StoreSettings
+    /// Every log, as it was when the store was opened or the log created.
+    var descriptors: [LogID: AofDescriptorRecord]
+    /// The logs that were used since.
+    var open: [LogID: Aof] = [:]
+    /// One WAL for each WAL directory.
+    var wals: [WalDirectoryID: WriteAheadLog]
+    /// WALs with a background release queued.
+    var releasing: Set<WalDirectoryID> = []
   }
 
-  /// Makes everything appended durable, records it and lets go of the store. Blocks on local disk I/O.
-  public func close() throws(AofError) { fatalError() }
+  init(
+    layout: StoreLayout, services: EngineServices, nameSpace: NameSpace, state: State, lock: StoreLock
+  ) {
+    path = layout.root
+    self.layout = layout
+    self.services = services
+    self.nameSpace = nameSpace
+    self.state = Mutex(state)
+    self.lock = lock
+  }
+
+  // MARK: Facts
+
+  /// What the store was created with; paths are absolute.
+  public var settings: StoreSettings { state.withLock { $0.settings } }
+
+  /// What went wrong since the store was opened, oldest first.
+  public var incidents: [Incident] { services.incidents.all }
+
+  /// The number of this opening of the store.
+  public var epoch: UInt64 { services.checkpointer.epoch }
+
+  /// The logs' paths, sorted.
+  public func logs() -> [LogPath] { nameSpace.logs.compactMap { nameSpace.path(of: $0) }.sorted() }
+
+  /// The logs' ids.
+  package func logIDs() -> [LogID] { nameSpace.logs }
 
   // MARK: Logs
 
-  /// Creates a log, with the directories above it. - Throws: `alreadyExists`.
-  public func createLog(_ config: AofConfig) throws(AofError) -> Aof { fatalError() }
+  /// Creates a log, with the directories above it. Durable when it returns.
+  /// - Throws: `alreadyExists`, `notADirectory`, `invalidArgument`, `nameTooLong`; local failures.
+  @discardableResult
+  public func createLog(_ config: AofConfig) throws(AofError) -> Aof {
+    let path = try LogPath(config.name)
+    guard let name = path.names.last else {
+      throw AofError(.invalidArgument, "a log needs a name", remedy: "name it as a path below the store: app/events")
+    }
+    var directory = NodeID.root
+    for name in path.names.dropLast() { directory = try enterDirectory(name, in: directory) }
+    let record = try nameSpace.addLog(name, in: directory, attributes: attributes(config.mode)) { id throws(AofError) in
+      try describe(id, config)
+    }
+    state.withLock { $0.descriptors[record.id] = record }
+    return try log(record.id)
+  }
 
-  /// - Throws: `notFound`, `isADirectory`.
-  public func openLog(_ path: LogPath) throws(AofError) -> Aof { fatalError() }
+  private func enterDirectory(_ name: EntryName, in parent: NodeID) throws(AofError) -> NodeID {
+    if let node = nameSpace.lookUp(name, in: parent) {
+      guard node.kind == .directory else { throw AofError(.notADirectory, "'\(name)' is a log, not a directory") }
+      return node.id
+    }
+    return try nameSpace.addDirectory(name, in: parent, attributes: attributes(0o750)).id
+  }
+
+  private func attributes(_ mode: UInt32) -> NodeAttributes {
+    NodeAttributes(
+      mode: mode & 0o1777, userID: PathFacts.userID, groupID: PathFacts.groupID, now: services.environment.clock.now())
+  }
+
+  private func describe(_ id: LogID, _ config: AofConfig) throws(AofError) -> AofDescriptorRecord {
+    let settings = settings
+    return AofDescriptorRecord(
+      id: id, chunkSize: config.chunkSize ?? settings.chunkSize,
+      dataDirectory: try config.dataDirectory.map { path throws(AofError) in try PathFacts.absolute(path) }
+        ?? StoreLayout.defaultChunks,
+      walDirectory: try walDirectory(config.walDirectory))
+  }
+
+  /// The log with this path. - Throws: `notFound`, `isADirectory`.
+  public func openLog(_ path: LogPath) throws(AofError) -> Aof {
+    guard let node = nameSpace.resolve(path) else {
+      throw AofError(.notFound, "there is no log '\(path)'", remedy: "'aofs ls' lists the logs")
+    }
+    return try log(node.id)
+  }
+
+  /// As ``openLog(_:)-(LogPath)``, with the path as text.
+  public func openLog(_ path: String) throws(AofError) -> Aof { try openLog(LogPath(path)) }
 
   /// The log with this permanent id. - Throws: `notFound`, `isADirectory`.
-  package func log(_ id: LogID) throws(AofError) -> Aof { fatalError() }
+  package func log(_ id: LogID) throws(AofError) -> Aof {
+    if let log = state.withLock({ $0.open[id] }) { return log }
+    guard let node = nameSpace.node(id) else { throw AofError(.notFound, "there is no log \(id)") }
+    guard node.kind == .log else { throw AofError(.isADirectory, "'\(node.name?.description ?? "/")' is a directory") }
+    return try state.withLock { state throws(AofError) in
+      if let log = state.open[id] { return log }
+      guard var record = state.descriptors[id], let wal = state.wals[record.walDirectory] else {
+        throw AofError(.corrupt, "the manifest has a name for log \(id), and nothing else of it")
+      }
+      record = record.withDataDirectory(layout.resolve(record.dataDirectory))
+      let log = Aof(record, modified: node.attributes.modificationTime, wal: wal, services: services)
+      state.open[id] = log
+      return log
+    }
+  }
 
-  /// Every log, in the order of their paths.
-  public func logs() -> [LogPath] { fatalError() }
+  // MARK: WALs
 
-  /// What the store was created with.
-  public var settings: StoreSettings { fatalError() }
+  /// The WAL of a directory, nil for the store's own; begins one where there is none yet.
+  private func walDirectory(_ path: String?) throws(AofError) -> WalDirectoryID {
+    let stored = try path.map { path throws(AofError) in try PathFacts.absolute(path) + "/" + settings.storeID }
+    let known = try services.manifest.walDirectories()
+    if let record = known.first(where: { $0.path == stored ?? known.first?.path }) { return record.id }
+    guard let stored else { throw AofError(.corrupt, "the manifest names no WAL directory") }
+    try services.environment.disk.createDirectory(stored)
+    let record = try services.manifest.addWalDirectory(stored)
+    let wal = try WriteAheadLog(
+      record: record, firstSequence: record.firstSequence, base: .zero, storeID: try StoreOpening.storeID(settings),
+      environment: services.environment)
+    watch(wal)
+    state.withLock { $0.wals[record.id] = wal }
+    return record.id
+  }
 
-  // MARK: The name space. Answers from memory; changes are durable when they return.
+  // MARK: The remote
 
-  package func node(_ id: NodeID) -> NodeRecord? { fatalError() }
-  package func path(of id: NodeID) -> LogPath? { fatalError() }
-  package func lookUp(_ name: EntryName, in directory: NodeID) -> NodeRecord? { fatalError() }
-  package func resolve(_ path: LogPath) -> NodeRecord? { fatalError() }
-  /// In the order of their names.
-  package func children(of directory: NodeID) -> [NodeRecord] { fatalError() }
-  package func makeLog(
-    _ name: EntryName, in directory: NodeID, attributes: NodeAttributes, chunkSize: ChunkSize? = nil
-  ) throws(AofError) -> Aof { fatalError() }
-  package func makeDirectory(_ name: EntryName, in directory: NodeID, attributes: NodeAttributes)
-    throws(AofError) -> NodeRecord
-  { fatalError() }
-  /// - Throws: `notFound`, `notADirectory`, `notEmpty`.
-  package func removeDirectory(_ name: EntryName, in directory: NodeID) throws(AofError) { fatalError() }
-  /// Renames a log or directory. - Throws: `notFound`; `alreadyExists` if the target exists (an empty directory
-  /// over which a directory is renamed is replaced); `invalidArgument` for a directory into itself.
-  package func rename(
-    _ name: EntryName, in directory: NodeID, to newName: EntryName, in newDirectory: NodeID
-  ) throws(AofError) { fatalError() }
-  package func setAttributes(_ attributes: NodeAttributes, of id: NodeID) throws(AofError) { fatalError() }
+  /// Seals logs, uploads what the remote lacks of them and publishes it with one element of the remote's manifest
+  /// chain. Waits for the remote.
+  /// - Returns: for each log how far the remote holds it now, or why not.
+  package func checkpoint(_ logs: [Aof]) -> [LogID: Result<LSN, AofError>] {
+    let results = services.checkpointer.checkpoint(logs)
+    for wal in state.withLock({ Array($0.wals.values) }) { queueRelease(of: wal) }
+    return results
+  }
+
+  /// Checkpoints every log. - Throws: the first failure; the other logs are checkpointed all the same.
+  public func checkpoint() throws(AofError) {
+    var all: [Aof] = []
+    for id in logIDs() { all.append(try log(id)) }
+    let results = checkpoint(all)
+    for log in all { _ = try results[log.id]?.get() }
+  }
 }
 
-/// What a store was created with.
-public struct StoreSettings: Hashable, Sendable {
-  public let storeID: String
-  public let chunkSize: ChunkSize
-  public let cacheSize: ByteCount
-  public let remote: String
-  public let walDirectory: String
+extension AofDescriptorRecord {
+  fileprivate func withDataDirectory(_ directory: String) -> AofDescriptorRecord {
+    AofDescriptorRecord(
+      id: id, chunkSize: chunkSize, dataDirectory: directory, walDirectory: walDirectory, generation: generation,
+      generationStart: generationStart, head: head, remote: remote, sealed: sealed, applied: applied,
+      appliedFrames: appliedFrames, failure: failure)
+  }
 }

@@ -1,0 +1,153 @@
+import AOFCore
+
+/// The words after a verb, taken one after the other.
+struct ControlArguments {
+  private let verb: ControlVerb
+  private let scope: ControlScope
+  private var positional: ArraySlice<ControlWord>
+  private var options: [String: String] = [:]
+
+  /// - Throws: `invalidArgument` for a `key=value` that the verb does not know, or that comes twice.
+  init(verb: ControlVerb, words: ArraySlice<ControlWord>, scope: ControlScope) throws(AofError) {
+    self.verb = verb
+    self.scope = scope
+    positional = []
+    for word in words {
+      guard !word.isQuoted, let sign = word.bytes.firstIndex(of: UInt8(ascii: "=")) else {
+        positional.append(word)
+        continue
+      }
+      let key = String(decoding: word.bytes[..<sign], as: UTF8.self)
+      guard verb.options.contains(key) else {
+        throw misuse(
+          "\(verb.rawValue) has no argument \(shown(key))",
+          remedy: "\(usage); a LOG with '=' in its name goes in double quotes")
+      }
+      let value = String(decoding: word.bytes[(sign + 1)...], as: UTF8.self)
+      guard options.updateValue(value, forKey: key) == nil else {
+        throw misuse("\(key) is given twice", remedy: usage)
+      }
+    }
+  }
+
+  mutating func command() throws(AofError) -> ControlCommand {
+    switch verb {
+    case .help: return .help
+    case .seal: return .seal(try target())
+    case .checkpoint: return .checkpoint(try target())
+    case .create: return try create()
+    case .evict: return .evict(try target())
+    case .hydrate: return .hydrate(try target(), try range())
+    case .verify: return try verify()
+    case .objects: return .objects(try requiredTarget())
+    case .status: return .status(try target())
+    case .trim: return .trim(try requiredTarget(), try lsn())
+    case .truncate: return .truncate(try requiredTarget(), try lsn())
+    }
+  }
+
+  /// - Throws: `invalidArgument` if words are left over.
+  func finish() throws(AofError) {
+    guard let word = positional.first else { return }
+    let text = shown(ControlQuoting.readable(word.bytes))
+    switch scope {
+    case .store:
+      throw misuse(
+        "\(verb.rawValue): \(text) is one argument too many",
+        remedy: "\(usage); a LOG with blanks in its name goes in double quotes")
+    case .log:
+      throw misuse(
+        "\(verb.rawValue): \(text) is one argument too many",
+        remedy: "leave the LOG out here, or write to .ctl/command")
+    }
+  }
+
+  // MARK: Verbs
+
+  private mutating func create() throws(AofError) -> ControlCommand {
+    guard case .log(let path) = try requiredTarget() else {
+      throw misuse("create does not belong in the control file of a log", remedy: "write to .ctl/command")
+    }
+    let chunkSize = try options["chunk_size"].map { text throws(AofError) in
+      try ChunkSize(ByteCount(parsing: text))
+    }
+    return .create(path, chunkSize: chunkSize)
+  }
+
+  private mutating func verify() throws(AofError) -> ControlCommand {
+    let remote: Bool
+    switch options["remote"] {
+    case "yes": remote = true
+    case "no", nil: remote = false
+    case .some(let value): throw misuse("remote=\(shown(value)) is not possible", remedy: "use yes or no")
+    }
+    let format = options["format"] ?? ControlCommand.Format.text.rawValue
+    guard let format = ControlCommand.Format(rawValue: format) else {
+      throw misuse("format=\(shown(format)) is not possible", remedy: "use text or json")
+    }
+    return .verify(try target(), remote: remote, format: format)
+  }
+
+  // MARK: Words
+
+  private mutating func target() throws(AofError) -> ControlCommand.Target {
+    guard scope == .store, let word = positional.popFirst() else { return .unnamed }
+    let path = try LogPath(word.bytes)
+    guard !path.names.isEmpty else {
+      throw misuse("an empty LOG", remedy: "name a log, or leave the word out to mean every log")
+    }
+    return .log(path)
+  }
+
+  private mutating func requiredTarget() throws(AofError) -> ControlCommand.Target {
+    let target = try target()
+    guard scope == .log || target != .unnamed else {
+      throw misuse("\(verb.rawValue) needs a LOG", remedy: usage)
+    }
+    return target
+  }
+
+  private mutating func lsn() throws(AofError) -> LSN {
+    guard let word = positional.popFirst() else {
+      throw misuse("\(verb.rawValue) needs an LSN", remedy: usage)
+    }
+    return try lsn(word.bytes[...])
+  }
+
+  private func lsn(_ bytes: ArraySlice<UInt8>) throws(AofError) -> LSN {
+    let isNumber = !bytes.isEmpty && bytes.allSatisfy { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }
+    guard isNumber, let value = UInt64(String(decoding: bytes, as: UTF8.self)), value <= LSN.max.rawValue
+    else {
+      throw misuse(
+        "\(shown(ControlQuoting.readable(Array(bytes)))) is not an LSN",
+        remedy: "write a byte offset, from 0 to \(LSN.max)")
+    }
+    return LSN(rawValue: value)
+  }
+
+  private mutating func range() throws(AofError) -> Range<LSN>? {
+    guard let word = positional.popFirst() else { return nil }
+    guard let dash = word.bytes.firstIndex(of: UInt8(ascii: "-")) else {
+      throw misuse(
+        "\(shown(ControlQuoting.readable(word.bytes))) is not a range",
+        remedy: "write FROM-TO, such as 0-131072")
+    }
+    let from = try lsn(word.bytes[..<dash])
+    let to = try lsn(word.bytes[(dash + 1)...])
+    guard from <= to else {
+      throw misuse(
+        "the range \(from)-\(to) ends before it begins", remedy: "write FROM-TO with FROM up to TO")
+    }
+    return from..<to
+  }
+
+  // MARK: Messages
+
+  private var usage: String { "the form is: \(verb.usage)" }
+
+  private func misuse(_ message: String, remedy: String) -> AofError {
+    AofError(.invalidArgument, message, remedy: remedy)
+  }
+
+  private func shown(_ text: String) -> String { ControlParser.shortened(text) }
+}

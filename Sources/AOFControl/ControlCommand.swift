@@ -1,0 +1,34 @@
+import AOFCore
+
+/// One line of a control file, understood.
+package enum ControlCommand: Hashable, Sendable {
+  /// What a command acts on.
+  package enum Target: Hashable, Sendable {
+    /// No LOG was given: every log, or the log whose own control file was written to.
+    case unnamed
+    case log(LogPath)
+  }
+
+  package enum Format: String, Hashable, Sendable { case text, json }
+
+  case help
+  case seal(Target)
+  case checkpoint(Target)
+  case create(LogPath, chunkSize: ChunkSize?)
+  case evict(Target)
+  /// A nil range is the whole log.
+  case hydrate(Target, Range<LSN>?)
+  case verify(Target, remote: Bool, format: Format)
+  case objects(Target)
+  case status(Target)
+  case trim(Target, LSN)
+  case truncate(Target, LSN)
+}
+
+/// Whose control file a command was written to.
+package enum ControlScope: Sendable {
+  /// `.ctl/command`: a LOG may be named.
+  case store
+  /// `.ctl/logs/NAME/command`: every command is about that log, and names none.
+  case log
+}

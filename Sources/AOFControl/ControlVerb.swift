@@ -1,0 +1,71 @@
+import AOFCore
+
+/// The verbs of the control files.
+package enum ControlVerb: String, CaseIterable, Sendable {
+  case help, seal, checkpoint, create, evict, hydrate, verify, objects, status, trim, truncate
+
+  /// How the verb is written, for `help` and for error messages.
+  package var usage: String {
+    switch self {
+    case .help: "help"
+    case .seal: "seal [LOG]"
+    case .checkpoint: "checkpoint [LOG]"
+    case .create: "create LOG [chunk_size=SIZE]"
+    case .evict: "evict [LOG]"
+    case .hydrate: "hydrate [LOG [FROM-TO]]"
+    case .verify: "verify [LOG] [remote=yes] [format=json]"
+    case .objects: "objects LOG"
+    case .status: "status [LOG]"
+    case .trim: "trim LOG LSN"
+    case .truncate: "truncate LOG LSN"
+    }
+  }
+
+  var summary: String {
+    switch self {
+    case .help: "this text"
+    case .seal: "make everything up to the tail immutable and durable on the local disk"
+    case .checkpoint: "seal, upload what the remote lacks and publish it"
+    case .create: "create a log, with the directories above it"
+    case .evict: "free the local copies of what the remote holds"
+    case .hydrate: "bring evicted bytes back, from LSN FROM up to but not including TO"
+    case .verify: "check every sealed frame, and with remote=yes every object, against its checksum"
+    case .objects: "list the remote objects that hold the log, in order"
+    case .status: "show the watermarks"
+    case .trim: "forget what lies below LSN (not supported by this version)"
+    case .truncate: "forget what lies at and after LSN (not supported by this version)"
+    }
+  }
+
+  /// Names of the `key=value` arguments that the verb takes.
+  var options: [String] {
+    switch self {
+    case .create: ["chunk_size"]
+    case .verify: ["remote", "format"]
+    default: []
+    }
+  }
+
+  /// Whether a command without its newline must not act: a buffered writer may have split a number.
+  var needsNewline: Bool { self == .trim || self == .truncate }
+
+  /// Every verb's name, for messages.
+  static var list: String { allCases.map(\.rawValue).joined(separator: ", ") }
+
+  /// The answer to `help`.
+  package static var helpText: String {
+    let width = allCases.map(\.usage.count).max() ?? 0
+    let rows = allCases.map { verb in
+      "  " + verb.usage + String(repeating: " ", count: width - verb.usage.count + 2) + verb.summary
+    }
+    return """
+      One command a line:
+
+      \(rows.joined(separator: "\n"))
+
+      LOG is the log's path below the mount. A path with blanks, '=', quotes or control characters is written
+      in double quotes with C escapes: "a log\\n", "\\x22", "\\042". Without a LOG every log is meant.
+
+      """
+  }
+}

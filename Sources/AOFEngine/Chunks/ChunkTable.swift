@@ -1,0 +1,61 @@
+import AOFCore
+import AOFManifest
+import Synchronization
+
+/// The sealed chunks of one log that are in use, loaded from the manifest as they are asked for.
+///
+/// Lock order: the table's lock, then a chunk's.
+final class ChunkTable: Sendable {
+  private struct State {
+    var chunks: [ChunkID: SealedChunk] = [:]
+    /// Counts the changes of the manifest's extents, so that a load that raced with one is repeated.
+    var revision = 0
+  }
+
+  private let log: LogID
+  private let chunkSize: ChunkSize
+  private let manifest: Manifest
+  private let state = Mutex(State())
+
+  init(log: LogID, chunkSize: ChunkSize, services: EngineServices) {
+    self.log = log
+    self.chunkSize = chunkSize
+    manifest = services.manifest
+  }
+
+  /// The chunk with this id. - Throws: `corrupt`, local failures.
+  func chunk(_ id: ChunkID) throws(AofError) -> SealedChunk {
+    while true {
+      let (known, revision) = state.withLock { ($0.chunks[id], $0.revision) }
+      if let known { return known }
+      let extents = try manifest.extents(of: log, in: chunkSize.chunkStart(id)..<chunkSize.chunkEnd(id))
+      let chunk = state.withLock { state -> SealedChunk? in
+        if let known = state.chunks[id] { return known }
+        guard state.revision == revision else { return nil }
+        let chunk = SealedChunk(id: id, extents: extents)
+        state.chunks[id] = chunk
+        return chunk
+      }
+      if let chunk { return chunk }
+    }
+  }
+
+  /// Adds extents that the manifest has now. `verifiedFrom`: as ``SealedChunk/add(_:verifiedFrom:)``.
+  func add(_ extents: [AofChunkRecord], verifiedFrom lsn: LSN) {
+    state.withLock { state in
+      state.revision += 1
+      for extent in extents { state.chunks[extent.chunk]?.add(extent, verifiedFrom: lsn) }
+    }
+  }
+
+  /// Adds objects that the manifest has now.
+  func setObject(_ object: StoredObject, ofExtentAt first: LSN) {
+    state.withLock { state in
+      state.revision += 1
+      state.chunks[chunkSize.chunkID(for: first)]?.setObject(object, ofExtentAt: first)
+    }
+  }
+
+  /// All chunks in use.
+  var loaded: [SealedChunk] { state.withLock { Array($0.chunks.values) } }
+}

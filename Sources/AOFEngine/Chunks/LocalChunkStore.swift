@@ -1,0 +1,193 @@
+import AOFCore
+import AOFFormat
+import AOFSystem
+import Synchronization
+
+/// The chunk files of a store's logs, with a bounded number of them open.
+///
+/// Layout: `DIRECTORY/<log id, 16 hex digits>/<chunk id, 16 hex digits>.chunk` (docs/format/chunk.md).
+public final class LocalChunkStore: Sendable {
+  struct Key: Hashable {
+    let log: LogID
+    let chunk: ChunkID
+  }
+
+  private struct Entry {
+    let file: ChunkFile
+    var lastUse: UInt64
+    /// Threads at work on the file, which keep it open.
+    var users = 1
+  }
+
+  private struct State {
+    var files: [Key: Entry] = [:]
+    var uses: UInt64 = 0
+    /// The directory of each log's chunk files.
+    var directories: [LogID: String] = [:]
+    /// Directories with names that may not survive power loss.
+    var unsyncedDirectories: Set<LogID> = []
+    /// The bytes that each log's files take on the disk, as far as anybody has asked.
+    var allocated: [LogID: Int] = [:]
+    /// Chunks that were written since their log was last synced.
+    var dirtyChunks: [LogID: Set<ChunkID>] = [:]
+  }
+
+  /// Descriptors are few: 1024 for the whole process on many systems.
+  static let openFileLimit = 384
+
+  private let disk: any Disk
+  private let state = Mutex(State())
+
+  package init(disk: any Disk) { self.disk = disk }
+
+  /// Says where a log's chunk files lie.
+  func register(_ log: LogID, directory: String) {
+    state.withLock { $0.directories[log] = directory + "/" + HexText.digits(log.rawValue) }
+  }
+
+  // MARK: Bytes
+
+  /// Writes bytes of a log at their place, over as many chunk files as they touch. `isCopy`: the remote holds them
+  /// too, so that ``sync(_:)`` need not care for them.
+  func write(
+    _ bytes: UnsafeRawBufferPointer, of log: LogID, at lsn: LSN, chunkSize: ChunkSize, isCopy: Bool = false
+  ) throws(AofError) {
+    var done = 0
+    while done < bytes.count {
+      let span = chunkSize.firstSpan(of: (lsn + done)..<(lsn + bytes.count))
+      let chunk = chunkSize.chunkID(for: span.lowerBound)
+      let piece = UnsafeRawBufferPointer(rebasing: bytes[done..<(done + span.byteCount)])
+      try withFile(Key(log: log, chunk: chunk), creating: true) { file throws(AofError) in
+        if !isCopy { state.withLock { _ = $0.dirtyChunks[log, default: []].insert(chunk) } }
+        try file.write(piece, at: chunkSize.chunkOffset(for: span.lowerBound), isCopy: isCopy)
+      }
+      state.withLock { $0.allocated[log]? += piece.count }
+      done += span.byteCount
+    }
+  }
+
+  /// Reads bytes of one chunk; they must be in its file.
+  /// - Throws: `corrupt` if the file is shorter or missing.
+  func read(
+    into buffer: UnsafeMutableRawBufferPointer, of log: LogID, at lsn: LSN, chunkSize: ChunkSize
+  ) throws(AofError) {
+    let chunk = chunkSize.chunkID(for: lsn)
+    let count: Int
+    do throws(AofError) {
+      count = try withFile(Key(log: log, chunk: chunk), creating: false) { file throws(AofError) in
+        try file.file.read(into: buffer, at: chunkSize.chunkOffset(for: lsn))
+      }
+    } catch where error.code == .notFound {
+      throw AofError(.corrupt, "the file of chunk \(chunk) of log \(log) is missing", cause: error)
+    }
+    guard count == buffer.count else {
+      throw AofError(.corrupt, "the file of chunk \(chunk) of log \(log) ends before LSN \(lsn + buffer.count)")
+    }
+  }
+
+  /// Makes all that was written of a log survive power loss, its files' names too.
+  /// - Throws: what the disk answered; the caller gives up on the log.
+  func sync(_ log: LogID) throws(AofError) {
+    let (chunks, directory) = state.withLock { state in
+      (state.dirtyChunks.removeValue(forKey: log) ?? [], state.unsyncedDirectories.contains(log) ? state.directories[log] : nil)
+    }
+    do throws(AofError) {
+      for chunk in chunks {
+        // A file that is no longer open was synced when it was closed.
+        if let file = state.withLock({ $0.files[Key(log: log, chunk: chunk)]?.file }) { try file.sync() }
+      }
+      if let directory {
+        try disk.syncDirectory(directory)
+        state.withLock { _ = $0.unsyncedDirectories.remove(log) }
+      }
+    } catch {
+      state.withLock { $0.dirtyChunks[log, default: []].formUnion(chunks) }
+      throw error
+    }
+  }
+
+  /// Frees the disk space of a range of one chunk.
+  func discard(_ range: Range<LSN>, of log: LogID, chunkSize: ChunkSize) throws(AofError) {
+    let offset = chunkSize.chunkOffset(for: range.lowerBound)
+    do throws(AofError) {
+      let key = Key(log: log, chunk: chunkSize.chunkID(for: range.lowerBound))
+      try withFile(key, creating: false) { file throws(AofError) in
+        try file.file.punchHole(offset..<(offset + range.byteCount))
+      }
+      state.withLock { $0.allocated[log]? -= range.byteCount }
+    } catch where error.code == .notFound {
+      return
+    }
+  }
+
+  /// About the bytes that a log's chunk files take on the disk: measured when first asked for, counted from then on.
+  func allocatedSize(of log: LogID) -> Int {
+    let (known, directory) = state.withLock { ($0.allocated[log], $0.directories[log]) }
+    if let known { return max(0, known) }
+    guard let directory else { return 0 }
+    // A directory that cannot be listed holds nothing that anybody could count.
+    let names = (try? disk.list(directory)) ?? []
+    let total = names.reduce(0) { $0 + ((try? disk.open(directory + "/" + $1, .read).allocatedSize()) ?? 0) }
+    state.withLock { $0.allocated[log] = total }
+    return total
+  }
+
+  // MARK: Open files
+
+  /// Runs `body` on the chunk's file, which stays open for as long.
+  private func withFile<Result>(
+    _ key: Key, creating: Bool, _ body: (ChunkFile) throws(AofError) -> Result
+  ) throws(AofError) -> Result {
+    let known = state.withLock { state in
+      state.uses += 1
+      state.files[key]?.lastUse = state.uses
+      state.files[key]?.users += 1
+      return state.files[key]?.file
+    }
+    let file = if let known { known } else { try open(key, creating: creating) }
+    defer { state.withLock { $0.files[key]?.users -= 1 } }
+    return try body(file)
+  }
+
+  private func open(_ key: Key, creating: Bool) throws(AofError) -> ChunkFile {
+    guard let directory = state.withLock({ $0.directories[key.log] }) else {
+      throw AofError(.notFound, "log \(key.log) is not open")
+    }
+    let path = directory + "/" + HexText.digits(key.chunk.rawValue) + ".chunk"
+    let file: File
+    do throws(AofError) {
+      file = try disk.open(path, .readWrite)
+    } catch where error.code == .notFound && creating {
+      try disk.createDirectory(directory)
+      file = try disk.open(path, .readWriteCreate)
+      state.withLock { _ = $0.unsyncedDirectories.insert(key.log) }
+    }
+    closeSome()
+    return state.withLock { state in
+      if let other = state.files[key]?.file {
+        // Another thread was faster; all writes go through the one file that is kept.
+        state.files[key]?.users += 1
+        return other
+      }
+      let opened = ChunkFile(file)
+      state.files[key] = Entry(file: opened, lastUse: state.uses)
+      return opened
+    }
+  }
+
+  /// Closes the least recently used files once there are too many. One with unsynced writes is synced first; if
+  /// that fails it stays, and its own log's next sync reports it.
+  private func closeSome() {
+    let candidates = state.withLock { state -> [(Key, ChunkFile)] in
+      guard state.files.count >= Self.openFileLimit else { return [] }
+      return state.files.filter { $0.value.users == 0 }.sorted { $0.value.lastUse < $1.value.lastUse }
+        .prefix(Self.openFileLimit / 4).map { ($0.key, $0.value.file) }
+    }
+    for (_, file) in candidates { try? file.sync() }
+    state.withLock { state in
+      for (key, file) in candidates where state.files[key]?.users == 0 && !file.mustStayOpen {
+        state.files[key] = nil
+      }
+    }
+  }
+}

@@ -1,0 +1,197 @@
+import AOFCore
+import AOFFormat
+import AOFManifest
+import AOFSystem
+
+/// What is known of one chunk's sealed extents while it is in use: which frames are on the local disk, and which
+/// of those were verified since the store was opened.
+final class SealedChunk: Sendable {
+  struct Extent {
+    var record: AofChunkRecord
+    /// Frames whose bytes are in the chunk file; a hint until they are verified.
+    var resident: Bitmap
+    /// INVARIANT: a subset of `resident`.
+    var verified: Bitmap
+  }
+
+  struct State {
+    /// In the order of their LSNs.
+    var extents: [Extent]
+    /// Readers, hydrations and uploads at work on the chunk. Nothing is evicted meanwhile.
+    var leases = 0
+    /// Whether bytes are being discarded. Nothing is filled in meanwhile.
+    var isEvicting = false
+  }
+
+  /// One frame, and what is needed to check or to fetch it.
+  struct Frame: Hashable {
+    let extent: LSN
+    let index: Int
+    let range: Range<LSN>
+    let checksum: UInt32
+    /// The object that holds it; nil while it is only here.
+    let object: StoredObject?
+  }
+
+  enum Readiness {
+    /// All bytes of the span can be read from the chunk file.
+    case ready
+    /// This frame must be verified first.
+    case unverified(Frame)
+    /// Some frames are not on the local disk.
+    case cold
+    /// No extent holds this LSN.
+    case gap(LSN)
+  }
+
+  let id: ChunkID
+  let state: Monitor<State>
+
+  init(id: ChunkID, extents: [AofChunkRecord]) {
+    self.id = id
+    state = Monitor(State(extents: extents.map { Extent(record: $0, verified: false) }))
+  }
+
+  /// Adds what a seal brought. `verifiedFrom`: frames from there on were written by this process and need no check.
+  func add(_ record: AofChunkRecord, verifiedFrom lsn: LSN) {
+    state.withLock { state in
+      guard !state.extents.contains(where: { $0.record.range.lowerBound == record.range.lowerBound }) else { return }
+      var extent = Extent(record: record, verified: false)
+      for frame in extent.frames where frame.range.lowerBound >= lsn { extent.verified[frame.index] = true }
+      state.extents.append(extent)
+      state.extents.sort { $0.record.range.lowerBound < $1.record.range.lowerBound }
+    }
+  }
+
+  // MARK: Reading
+
+  /// What must happen before the bytes of `span`, which lies in the chunk, can be read.
+  func readiness(of span: Range<LSN>) -> Readiness {
+    state.withLock { state in
+      var position = span.lowerBound
+      for extent in state.extents where extent.record.range.overlaps(span) {
+        guard extent.record.range.contains(position) else { break }
+        let end = min(span.upperBound, extent.record.range.upperBound)
+        for index in extent.frameIndices(in: position..<end) {
+          if !extent.resident[index] { return .cold }
+          if !extent.verified[index] { return .unverified(extent.frame(at: index)) }
+        }
+        position = extent.record.range.upperBound
+        if position >= span.upperBound { return .ready }
+      }
+      return .gap(position)
+    }
+  }
+
+  /// The frames of `range` that are not on the local disk.
+  func coldFrames(in range: Range<LSN>) -> [Frame] {
+    state.withLock { state in
+      state.extents.flatMap { extent in
+        extent.frames(in: range.clamped(to: extent.record.range)).filter { !extent.resident[$0.index] }
+      }
+    }
+  }
+
+  /// Says that the frame's bytes are in the chunk file and match their checksum.
+  func markVerified(_ frame: Frame) { mark(frame, resident: true, verified: true) }
+
+  /// Says that the frame's bytes in the chunk file are wrong.
+  func markLost(_ frame: Frame) { mark(frame, resident: false, verified: false) }
+
+  private func mark(_ frame: Frame, resident: Bool, verified: Bool) {
+    state.withLock { state in
+      for index in state.extents.indices where state.extents[index].record.range.lowerBound == frame.extent {
+        state.extents[index].resident[frame.index] = resident
+        state.extents[index].verified[frame.index] = verified
+      }
+    }
+  }
+
+  // MARK: Eviction
+
+  /// Claims the published frames below `limit` for eviction: they count as gone from now on.
+  /// - Returns: for each extent that changes its new residency, and the ranges to discard; nil while the chunk is
+  ///   under lease.
+  func beginEviction(below limit: LSN) -> (residency: [(first: LSN, map: Bitmap)], ranges: [Range<LSN>])? {
+    state.withLock { state in
+      guard state.leases == 0, !state.isEvicting else { return nil }
+      var residency: [(LSN, Bitmap)] = []
+      var ranges: [Range<LSN>] = []
+      for index in state.extents.indices where state.extents[index].record.object != nil {
+        let frames = state.extents[index].frames.filter {
+          $0.range.upperBound <= limit && state.extents[index].resident[$0.index]
+        }
+        guard !frames.isEmpty else { continue }
+        for frame in frames {
+          state.extents[index].resident[frame.index] = false
+          state.extents[index].verified[frame.index] = false
+          if let last = ranges.last, last.upperBound == frame.range.lowerBound {
+            ranges[ranges.count - 1] = last.lowerBound..<frame.range.upperBound
+          } else {
+            ranges.append(frame.range)
+          }
+        }
+        state.extents[index].record.residency = state.extents[index].resident
+        residency.append((state.extents[index].record.range.lowerBound, state.extents[index].resident))
+      }
+      state.isEvicting = !ranges.isEmpty
+      return (residency, ranges)
+    }
+  }
+
+  func endEviction() { state.change { $0.isEvicting = false } }
+
+  /// Records the objects that hold the extents now.
+  func setObject(_ object: StoredObject, ofExtentAt first: LSN) {
+    state.withLock { state in
+      for index in state.extents.indices where state.extents[index].record.range.lowerBound == first {
+        state.extents[index].record.object = object
+      }
+    }
+  }
+
+  var extents: [Extent] { state.withLock { $0.extents } }
+}
+
+extension SealedChunk.Extent {
+  init(record: AofChunkRecord, verified: Bool) {
+    self.record = record
+    resident = record.residency
+    self.verified = Bitmap(count: record.frames.count, filled: verified)
+  }
+
+  var frames: [SealedChunk.Frame] { record.frames.indices.map(frame(at:)) }
+
+  func frames(in range: Range<LSN>) -> [SealedChunk.Frame] { frameIndices(in: range).map(frame(at:)) }
+
+  /// Which frames hold bytes of `range`, which lies in the extent.
+  func frameIndices(in range: Range<LSN>) -> Range<Int> {
+    guard !range.isEmpty else { return 0..<0 }
+    let first = Int(range.lowerBound.rawValue / Self.grid - firstCell)
+    let last = Int((range.upperBound.rawValue - 1) / Self.grid - firstCell)
+    return (first..<(last + 1)).clamped(to: record.frames.indices)
+  }
+
+  /// The frame with this index, which exists.
+  func frame(at index: Int) -> SealedChunk.Frame {
+    let cell = LSN(rawValue: (firstCell + UInt64(index)) * Self.grid)
+    let start = max(cell, record.range.lowerBound)
+    return SealedChunk.Frame(
+      extent: record.range.lowerBound, index: index, range: start..<(start + Int(record.frames[index].length)),
+      checksum: record.frames[index].checksum, object: record.object)
+  }
+
+  private static var grid: UInt64 { UInt64(Limits.frameSize) }
+  private var firstCell: UInt64 { record.range.lowerBound.rawValue / Self.grid }
+
+  var residency: ChunkResidency { resident.isFull ? .resident : resident.isEmpty ? .evicted : .partial }
+}
+
+/// Where an extent's bytes are.
+public enum ChunkResidency: String, Hashable, Sendable, Codable {
+  /// All on the local disk.
+  case resident
+  case partial
+  /// Only in the remote.
+  case evicted
+}

@@ -1,0 +1,81 @@
+import AOFCore
+import AOFFormat
+import AOFManifest
+import AOFSystem
+
+extension Aof {
+  /// Brings back the frames of `range`, nil for the whole log, that are not on the local disk. Waits for the remote.
+  /// - Returns: the bytes of log that were brought back.
+  /// - Throws: `remoteFailure`, `corrupt`, local failures.
+  @discardableResult
+  public func hydrate(_ range: Range<LSN>? = nil) throws(AofError) -> ByteCount {
+    let marks = watermarks
+    let wanted = range ?? marks.head..<marks.sealed
+    let cold = try coldBytes(in: wanted)
+    let result = Monitor<Result<Void, AofError>?>(nil)
+    try services.hydrator.hydrate(self, wanted) { outcome in result.change { $0 = outcome } }
+    try result.wait { $0 }.get()
+    return ByteCount(rawValue: UInt64(cold))
+  }
+
+  /// Brings back the frames of `range` in the background, then calls `whenDone` once, on a thread of the hydrator's.
+  package func hydrate(_ range: Range<LSN>, whenDone: @escaping @Sendable (Result<Void, AofError>) -> Void) {
+    do throws(AofError) {
+      try services.hydrator.hydrate(self, range, whenDone: whenDone)
+    } catch {
+      whenDone(.failure(error))
+    }
+  }
+
+  private func coldBytes(in range: Range<LSN>) throws(AofError) -> Int {
+    var bytes = 0
+    for chunk in try sealedChunks() {
+      bytes += chunk.coldFrames(in: range).reduce(0) { $0 + $1.range.byteCount }
+    }
+    return bytes
+  }
+
+  /// Every chunk with sealed extents, in the order of their ids.
+  func sealedChunks() throws(AofError) -> [SealedChunk] {
+    let marks = watermarks
+    guard marks.head < marks.sealed else { return [] }
+    var found: [SealedChunk] = []
+    for id in chunkID(for: marks.head).rawValue...chunkID(for: LSN(rawValue: marks.sealed.rawValue - 1)).rawValue {
+      found.append(try chunks.chunk(ChunkID(rawValue: id)))
+    }
+    return found
+  }
+
+  /// Frees the local copies of what the remote holds, but for the last `bytes` of the log. Chunks under lease stay.
+  /// - Returns: the bytes of log that left the local disk.
+  @discardableResult
+  public func evict(keepingLast bytes: Int = 0) throws(AofError) -> ByteCount {
+    try underMaintenance { () throws(AofError) in
+      let tail = tailLSN
+      let limit = LSN(rawValue: tail.rawValue - min(tail.rawValue, UInt64(bytes)))
+      var evicted = 0
+      for chunk in try sealedChunks() {
+        guard let claim = chunk.beginEviction(below: limit), !claim.ranges.isEmpty else { continue }
+        defer { chunk.endEviction() }
+        // The manifest first: a crash in between leaves bytes that nobody counts on, never a hole that somebody does.
+        try services.manifest.recordResidency(claim.residency.map { (id, $0.first, $0.map) })
+        for range in claim.ranges {
+          try services.localChunks.discard(range, of: id, chunkSize: chunkSize)
+          evicted += range.byteCount
+        }
+      }
+      return ByteCount(rawValue: UInt64(evicted))
+    }
+  }
+
+  /// Writes down which frames are on the local disk, so that the next opening need not fetch them again.
+  func recordResidency() throws(AofError) {
+    var changes: [(log: LogID, first: LSN, residency: Bitmap)] = []
+    for chunk in chunks.loaded {
+      for extent in chunk.extents where extent.resident != extent.record.residency {
+        changes.append((id, extent.record.range.lowerBound, extent.resident))
+      }
+    }
+    try services.manifest.recordResidency(changes)
+  }
+}

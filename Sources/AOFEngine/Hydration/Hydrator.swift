@@ -1,0 +1,154 @@
+import AOFCore
+import AOFFormat
+import AOFManifest
+import AOFRemote
+import AOFSystem
+
+/// Brings evicted frames back: however many readers want a frame, it is downloaded once, and they share the result.
+///
+/// Runs on threads of its own, which wait for the remote; nobody else needs to.
+final class Hydrator: Sendable {
+  /// One frame of one log.
+  struct FrameKey: Hashable {
+    let log: LogID
+    let lsn: LSN
+  }
+
+  /// Somebody who waits for a number of frames.
+  final class Waiter: Sendable {
+    struct State {
+      var remaining: Int
+      var failure: AofError?
+    }
+
+    let state: Monitor<State>
+    let whenDone: @Sendable (Result<Void, AofError>) -> Void
+
+    init(frames: Int, whenDone: @escaping @Sendable (Result<Void, AofError>) -> Void) {
+      state = Monitor(State(remaining: frames))
+      self.whenDone = whenDone
+    }
+
+    /// Counts one frame as done, and calls back after the last.
+    func frameDone(_ failure: AofError?) {
+      let result: Result<Void, AofError>? = state.withLock { state in
+        state.remaining -= 1
+        if state.failure == nil { state.failure = failure }
+        guard state.remaining == 0 else { return nil }
+        return state.failure.map { .failure($0) } ?? .success(())
+      }
+      if let result { whenDone(result) }
+    }
+  }
+
+  /// Frames that lie next to each other in one object, for one ranged read.
+  struct Run: Sendable {
+    let log: Aof
+    let chunk: SealedChunk
+    let object: StoredObject
+    var frames: [SealedChunk.Frame]
+  }
+
+  /// Frames that one read of the remote fetches at most: 2 MiB of log.
+  static let runLength = 16
+
+  private let queue: WorkQueue
+  private let inFlight = Monitor<[FrameKey: [Waiter]]>([:])
+
+  /// - Throws: as ``WorkQueue/init(name:threads:)``.
+  init(threads: Int) throws(AofError) { queue = try WorkQueue(name: "aofs-hydrate", threads: threads) }
+
+  /// Finishes what is queued and ends the threads.
+  func close() { queue.close() }
+
+  /// Brings back the frames of `range` that are not on the local disk, then calls `whenDone` once, on a thread of the
+  /// hydrator's. Never waits itself, but for the local manifest.
+  func hydrate(
+    _ log: Aof, _ range: Range<LSN>, whenDone: @escaping @Sendable (Result<Void, AofError>) -> Void
+  ) throws(AofError) {
+    let runs = try Self.runs(of: log, range)
+    let waiter = Waiter(frames: runs.reduce(1) { $0 + $1.frames.count }, whenDone: whenDone)
+    var accepted = true
+    for run in runs {
+      // A frame that is under way already is waited for, and left out of the download.
+      var fresh = run
+      inFlight.withLock { inFlight in
+        fresh.frames.removeAll { frame in
+          let key = FrameKey(log: log.id, lsn: frame.range.lowerBound)
+          defer { inFlight[key, default: []].append(waiter) }
+          return inFlight[key] != nil
+        }
+      }
+      for piece in Self.contiguous(fresh) {
+        accepted = queue.add { [self] in fetch(piece) }
+        if !accepted { finish(piece.frames, of: log.id, Self.closing) }
+      }
+    }
+    // The last count is ours, so that no callback comes before all frames are registered.
+    if !queue.add({ waiter.frameDone(nil) }) { waiter.frameDone(Self.closing) }
+  }
+
+  private static var closing: AofError { AofError(.interrupted, "the store is being closed") }
+
+  // MARK: Planning
+
+  /// The cold frames of a range, by object.
+  private static func runs(of log: Aof, _ range: Range<LSN>) throws(AofError) -> [Run] {
+    var runs: [Run] = []
+    let sealed = log.watermarks.sealed
+    var position = range.lowerBound
+    while position < min(range.upperBound, sealed) {
+      let span = log.chunkSize.firstSpan(of: position..<min(range.upperBound, sealed))
+      let chunk = try log.chunks.chunk(log.chunkID(for: position))
+      for frame in chunk.coldFrames(in: span) {
+        guard let object = frame.object else {
+          throw AofError(
+            .corrupt, "LSN \(frame.range.lowerBound) of log \(log.id) is neither on the local disk nor in the remote")
+        }
+        if let last = runs.last, last.object == object {
+          runs[runs.count - 1].frames.append(frame)
+        } else {
+          runs.append(Run(log: log, chunk: chunk, object: object, frames: [frame]))
+        }
+      }
+      position = span.upperBound
+    }
+    return runs
+  }
+
+  /// Splits a run where frames are missing between, and where it gets too long for one read.
+  private static func contiguous(_ run: Run) -> [Run] {
+    var pieces: [Run] = []
+    for frame in run.frames {
+      if let last = pieces.last?.frames.last, last.index + 1 == frame.index,
+        pieces[pieces.count - 1].frames.count < runLength
+      {
+        pieces[pieces.count - 1].frames.append(frame)
+      } else {
+        pieces.append(Run(log: run.log, chunk: run.chunk, object: run.object, frames: [frame]))
+      }
+    }
+    return pieces
+  }
+
+  // MARK: Fetching
+
+  private func fetch(_ run: Run) {
+    var failure: AofError?
+    do throws(AofError) {
+      try FrameFetch(run).fetch()
+    } catch {
+      failure = error
+    }
+    finish(run.frames, of: run.log.id, failure)
+  }
+
+  /// Tells everybody who waits for these frames. A failure is theirs alone: the next read tries anew.
+  private func finish(_ frames: [SealedChunk.Frame], of log: LogID, _ failure: AofError?) {
+    for frame in frames {
+      let key = FrameKey(log: log, lsn: frame.range.lowerBound)
+      let waiters = inFlight.withLock { $0.removeValue(forKey: key) ?? [] }
+      for waiter in waiters { waiter.frameDone(failure) }
+    }
+  }
+}

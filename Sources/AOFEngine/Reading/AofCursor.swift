@@ -1,0 +1,90 @@
+import AOFCore
+
+/// A position in a log to read from, in order or anywhere: the one way to read a log.
+///
+/// Crosses chunk boundaries, reads the tail, and brings back what is evicted. While it lives it holds a lease on
+/// its current chunk, if that is sealed.
+public struct AofCursor: ~Copyable, Sendable {
+  /// The LSN of the byte that the next read starts with.
+  public private(set) var position: LSN
+
+  private let log: Aof
+  private var lease: ChunkLease?
+
+  public enum SeekOrigin: Sendable {
+    /// LSN 0.
+    case start
+    case current
+    /// The tail at the time of the call.
+    case end
+  }
+
+  /// What a read that does not wait came to.
+  package enum ReadOutcome: Sendable {
+    /// That many bytes are in the buffer, and the cursor moved past them. 0 at the tail.
+    case read(Int)
+    /// Frames of this range must be hydrated first; the cursor did not move.
+    case cold(Range<LSN>)
+  }
+
+  init(log: Aof, position: LSN) {
+    self.log = log
+    self.position = position
+  }
+
+  /// Fills the buffer from the cursor on, waiting for the remote where it must, and moves past what it read.
+  /// - Returns: the bytes read: fewer than the buffer takes only at the tail, 0 there.
+  /// - Throws: `belowHead`, `corrupt`, `remoteFailure`, local failures; then the cursor did not move.
+  public mutating func read(into buffer: UnsafeMutableRawBufferPointer) throws(AofError) -> Int {
+    // A frame may be evicted again before it is read; that it happens over and over means a cache far too small.
+    for _ in 0..<Self.attempts {
+      switch try readResident(into: buffer) {
+      case .read(let count): return count
+      case .cold(let range): try log.hydrate(range)
+      }
+    }
+    throw AofError(.busy, "LSN \(position) was evicted as often as it was hydrated", remedy: "enlarge the cache")
+  }
+
+  /// How often a read hydrates before it gives up.
+  package static let attempts = 8
+
+  /// As ``read(into:)``, for threads that must not wait for the remote.
+  package mutating func readResident(into buffer: UnsafeMutableRawBufferPointer) throws(AofError) -> ReadOutcome {
+    var count = 0
+    while count < buffer.count {
+      let rest = UnsafeMutableRawBufferPointer(rebasing: buffer[count...])
+      switch try log.readSpan(at: position + count, into: rest, lease: &lease) {
+      case .read(0): return finish(count)
+      case .read(let more): count += more
+      case .cold: return .cold(position..<(position + buffer.count))
+      }
+    }
+    return finish(count)
+  }
+
+  private mutating func finish(_ count: Int) -> ReadOutcome {
+    position = position + count
+    return .read(count)
+  }
+
+  /// Moves the cursor `offset` bytes from `origin`, and returns where it then stands.
+  /// - Throws: `invalidArgument` before LSN 0 or past the tail; then the cursor did not move.
+  @discardableResult
+  public mutating func seek(_ offset: Int64, from origin: SeekOrigin = .start) throws(AofError) -> LSN {
+    let tail = log.tailLSN
+    let base =
+      switch origin {
+      case .start: LSN.zero
+      case .current: position
+      case .end: tail
+      }
+    let (sum, overflow) = Int64(clamping: base.rawValue).addingReportingOverflow(offset)
+    guard !overflow, sum >= 0, UInt64(sum) <= tail.rawValue else {
+      throw AofError(
+        .invalidArgument, "\(offset) bytes from LSN \(base) is not in the log, which ends at LSN \(tail)")
+    }
+    position = LSN(rawValue: UInt64(sum))
+    return position
+  }
+}

@@ -1,0 +1,71 @@
+import AOFCore
+import AOFFormat
+import AOFSystem
+
+/// Reads the frames of one WAL segment, in order, from memory.
+struct SegmentScanner {
+  let header: WALSegmentHeader
+  private let bytes: UnsafeRawBufferPointer
+  /// Where the next frame is looked for.
+  private(set) var position: WalPosition
+
+  struct Frame {
+    let header: WALFrameHeader
+    let position: WalPosition
+    let payload: UnsafeRawBufferPointer
+    /// Where the frame ends, its padding included.
+    let end: WalPosition
+  }
+
+  /// `bytes`: the whole segment file.
+  init(header: WALSegmentHeader, bytes: UnsafeRawBufferPointer) {
+    self.header = header
+    self.bytes = bytes
+    position = header.base
+  }
+
+  /// Where the segment's file ends, as a position.
+  var end: WalPosition { header.base + max(0, bytes.count - WALFormat.segmentHeaderSize) }
+
+  /// The frame at ``position``, which moves past it; nil if no sound frame is there.
+  mutating func next() -> Frame? {
+    guard let frame = frame(at: position) else { return nil }
+    position = frame.end
+    return frame
+  }
+
+  /// Moves to the next sound frame after ``position``, whatever lies between; false if there is none.
+  mutating func skipToNextFrame() -> Bool {
+    var candidate = position + WALFormat.frameAlignment
+    while candidate < end {
+      if frame(at: candidate) != nil {
+        position = candidate
+        return true
+      }
+      candidate = candidate + WALFormat.frameAlignment
+    }
+    return false
+  }
+
+  /// Whether anything but zeros lies from ``position`` to the end.
+  var hasBytesLeft: Bool {
+    let offset = WALFormat.segmentHeaderSize + (position - header.base)
+    guard offset < bytes.count else { return false }
+    return bytes[offset...].contains { $0 != 0 }
+  }
+
+  private func frame(at position: WalPosition) -> Frame? {
+    let offset = WALFormat.segmentHeaderSize + (position - header.base)
+    guard offset + WALFormat.frameHeaderSize <= bytes.count,
+      let frame = WALFrameHeader(
+        decoding: UnsafeRawBufferPointer(rebasing: bytes[offset...]), nonce: header.nonce)
+    else { return nil }
+    let start = offset + WALFormat.frameHeaderSize
+    guard Int(frame.length) <= bytes.count - start else { return nil }
+    let payload = UnsafeRawBufferPointer(rebasing: bytes[start..<(start + Int(frame.length))])
+    guard CRC32C.checksum(payload) == frame.payloadChecksum else { return nil }
+    return Frame(
+      header: frame, position: position, payload: payload,
+      end: position + WALFormat.frameSize(payload: payload.count))
+  }
+}

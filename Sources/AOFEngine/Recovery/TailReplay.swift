@@ -1,0 +1,97 @@
+import AOFCore
+import AOFFormat
+import AOFManifest
+import AOFSystem
+
+/// Brings one log's tail back from the frames of its WAL.
+struct TailReplay {
+  /// What a frame is to its log.
+  enum Decision: Hashable {
+    /// The next bytes of the log.
+    case replay
+    /// Applied already, or of a generation that ended.
+    case skip
+    /// Bytes before the frame are missing: they were in a damaged frame.
+    case gap
+  }
+
+  private(set) var record: AofDescriptorRecord
+  private(set) var modified = UnixTime(rawValue: 0)
+  private var checksums: FrameAccumulator
+  private var buffer: [UInt8] = []
+  /// The LSN of the first byte in `buffer`.
+  private var flushed: LSN
+
+  private static let bufferSize = 1 << 20
+
+  init(_ record: AofDescriptorRecord) {
+    self.record = record
+    checksums = FrameAccumulator(start: record.sealed, frames: record.appliedFrames)
+    flushed = record.applied
+  }
+
+  /// The end of what is recovered so far.
+  var tail: LSN { checksums.end }
+
+  /// Whether anything was replayed, or the log was cut or damaged.
+  var hasNews: Bool { tail > record.applied || wasChanged }
+  private var wasChanged = false
+
+  /// What to do with a frame of this log.
+  func decide(_ frame: WALFrameHeader) -> Decision {
+    let end = frame.lsn + Int(frame.length)
+    if record.failure != nil || end <= tail { return .skip }
+    if frame.generation != record.generation { return .skip }
+    return frame.lsn == tail ? .replay : .gap
+  }
+
+  /// Takes a frame for which ``decide(_:)`` said `replay`.
+  mutating func replay(
+    _ frame: SegmentScanner.Frame, into chunks: LocalChunkStore
+  ) throws(AofError) {
+    checksums.append(frame.payload, time: frame.header.time)
+    modified = max(modified, frame.header.time)
+    buffer.append(contentsOf: frame.payload)
+    if buffer.count >= Self.bufferSize { try flush(into: chunks) }
+  }
+
+  /// Ends the log here for good: bytes that follow are missing.
+  mutating func close(because reason: String) {
+    record.failure = reason
+    wasChanged = true
+  }
+
+  /// Starts a new generation at the tail: bytes past it may have been seen and are gone.
+  mutating func cut() {
+    guard let next = record.generation.next else { return close(because: "the log has used up its generations") }
+    record.generation = next
+    record.generationStart = tail
+    wasChanged = true
+  }
+
+  /// Writes what is buffered to the chunk files.
+  mutating func flush(into chunks: LocalChunkStore) throws(AofError) {
+    let (bytes, start) = (buffer, flushed)
+    try bytes.withTypedBytes { bytes throws(AofError) in
+      try chunks.write(bytes, of: record.id, at: start, chunkSize: record.chunkSize)
+    }
+    flushed = start + bytes.count
+    buffer.removeAll(keepingCapacity: true)
+  }
+
+  /// What the manifest must record once the chunk files are durable.
+  var progress: AppliedProgress {
+    AppliedProgress(
+      id: record.id, sealed: record.sealed, applied: tail, frames: Array(checksums.frames(upTo: tail)),
+      generation: record.generation, generationStart: record.generationStart, failure: record.failure,
+      modificationTime: modified)
+  }
+
+  /// The log's record as it is after ``progress`` was recorded.
+  var recovered: AofDescriptorRecord {
+    var record = record
+    record.applied = tail
+    record.appliedFrames = Array(checksums.frames(upTo: tail))
+    return record
+  }
+}

@@ -1,0 +1,229 @@
+import AOFCore
+import AOFFormat
+import AOFManifest
+import AOFSystem
+
+/// Reads a WAL directory after a crash, and brings back the tails of its logs.
+///
+/// Frames are replayed in order up to the first place where none is sound. Unsynced pages reach the disk in any
+/// order, so what that place means depends on the highest durable mark of any frame, before it or after it:
+///
+/// | the place is | it is | and then |
+/// |---|---|---|
+/// | followed by nothing but zeros | the end | |
+/// | at or above the highest durable mark | a torn end | whatever follows is void; its logs start a new generation |
+/// | below the highest durable mark | corruption | the segment is kept aside; logs with bytes missing are closed there; the others go on behind it |
+///
+/// Damage after the last mark cannot be told from a tear.
+struct WalRecovery {
+  private struct Segment {
+    let path: String
+    let header: WALSegmentHeader
+    /// Where the next segment begins, and so where the frames of this one end; nil for the last.
+    var limit: WalPosition?
+  }
+
+  private let directory: WalDirectoryRecord
+  private let storeID: StoreID
+  private let environment: Environment
+  private let chunks: LocalChunkStore
+  private let incidents: Incidents
+  private let evidenceDirectory: String
+
+  private(set) var logs: [LogID: TailReplay]
+  /// The number that the WAL's next segment gets.
+  private(set) var nextSequence: UInt64
+  /// Where the WAL goes on.
+  private(set) var end = WalPosition.zero
+  /// Set from the first corruption on: the place, for messages.
+  private var damage: String?
+
+  init(
+    directory: WalDirectoryRecord, logs: [AofDescriptorRecord], storeID: StoreID, environment: Environment,
+    chunks: LocalChunkStore, incidents: Incidents, evidenceDirectory: String
+  ) {
+    self.directory = directory
+    self.storeID = storeID
+    self.environment = environment
+    self.chunks = chunks
+    self.incidents = incidents
+    self.evidenceDirectory = evidenceDirectory
+    nextSequence = max(directory.firstSequence, 1)
+    self.logs = Dictionary(logs.map { ($0.id, TailReplay($0)) }, uniquingKeysWith: { $1 })
+  }
+
+  /// Replays everything, and makes it durable in the chunk files.
+  /// - Throws: `newerVersion`; `notAStore` for segments of another store; local failures.
+  mutating func run() throws(AofError) {
+    let segments = try findSegments()
+    for index in segments.indices {
+      if try replay(segments, at: index) == .ended { break }
+    }
+    for id in logs.keys.sorted() {
+      guard var log = logs[id], log.hasNews else { continue }
+      try log.flush(into: chunks)
+      try chunks.sync(id)
+      logs[id] = log
+    }
+  }
+
+  // MARK: Segments
+
+  private mutating func findSegments() throws(AofError) -> [Segment] {
+    var segments: [Segment] = []
+    for name in try environment.disk.list(directory.path) {
+      guard let sequence = WalSegment.sequence(ofFileName: name) else { continue }
+      nextSequence = max(nextSequence, sequence + 1)
+      guard sequence >= directory.firstSequence else { continue }
+      let path = directory.path + "/" + name
+      guard let header = try readHeader(path) else { continue }
+      guard header.storeID == storeID, header.sequence == sequence else {
+        throw AofError(
+          .notAStore, "\(path) is a WAL segment of store \(header.storeID), not of \(storeID)",
+          remedy: "give each store a WAL directory of its own")
+      }
+      if !segments.isEmpty { segments[segments.count - 1].limit = header.base }
+      segments.append(Segment(path: path, header: header))
+      end = max(end, header.base + (Int(header.size) - WALFormat.segmentHeaderSize))
+    }
+    return segments
+  }
+
+  /// A header that is no header belongs to a segment that a crash left half created: its header is synced before any
+  /// frame is written behind it. Were it damaged later, the gap before the next segment tells.
+  private func readHeader(_ path: String) throws(AofError) -> WALSegmentHeader? {
+    let file = try environment.disk.open(path, .read)
+    let block = UnsafeMutableRawBufferPointer.allocate(byteCount: WALFormat.segmentHeaderSize, alignment: 4096)
+    defer { block.deallocate() }
+    let count = try file.read(into: block, at: 0)
+    do throws(AofError) {
+      return try WALSegmentHeader(decoding: UnsafeRawBufferPointer(rebasing: block[..<count]), path: path)
+    } catch where error.code == .corrupt {
+      incidents.report("\(error.message); it is kept in \(evidenceDirectory) and left out")
+      try keepEvidence(path)
+      return nil
+    }
+  }
+
+  // MARK: Replaying
+
+  private enum Progress { case complete, ended }
+
+  private mutating func replay(_ segments: [Segment], at index: Int) throws(AofError) -> Progress {
+    let segment = segments[index]
+    let bytes = try read(segment.path)
+    defer { bytes.deallocate() }
+    var scanner = SegmentScanner(header: segment.header, bytes: UnsafeRawBufferPointer(bytes))
+    while true {
+      while segment.limit.map({ scanner.position < $0 }) ?? true, let frame = scanner.next() {
+        try take(frame)
+      }
+      if scanner.position == segment.limit { return .complete }
+      switch try judge(scanner, segments, at: index) {
+      case .end: return .ended
+      case .torn(let cut):
+        for id in cut { logs[id]?.cut() }
+        return .ended
+      case .corrupt(let resumes):
+        try noteDamage(segment, at: scanner.position)
+        guard resumes, scanner.skipToNextFrame(), segment.limit.map({ scanner.position < $0 }) ?? true else {
+          return .complete
+        }
+      }
+    }
+  }
+
+  private mutating func take(_ frame: SegmentScanner.Frame) throws(AofError) {
+    let id = frame.header.logID
+    switch logs[id]?.decide(frame.header) {
+    case nil, .skip: return
+    case .replay:
+      let chunks = chunks
+      try logs[id]?.replay(frame, into: chunks)
+    case .gap:
+      guard let tail = logs[id]?.tail else { return }
+      let reason =
+        "the WAL is damaged (\(damage ?? "a frame is missing")): bytes from LSN \(tail) on are lost, so the log ends there"
+      logs[id]?.close(because: reason)
+      incidents.report("log \(id): \(reason)")
+    }
+  }
+
+  // MARK: Judging the first place without a sound frame
+
+  private enum Verdict {
+    case end
+    /// The logs with frames in what is cut off.
+    case torn(cut: Set<LogID>)
+    /// Whether this segment goes on behind the damage.
+    case corrupt(resumes: Bool)
+  }
+
+  private func judge(_ scanner: SegmentScanner, _ segments: [Segment], at index: Int) throws(AofError) -> Verdict {
+    var highestMark = WalPosition.zero
+    var later: Set<LogID> = []
+    var probe = scanner
+    var resumes = false
+    while probe.skipToNextFrame() {
+      resumes = true
+      while let frame = probe.next() {
+        highestMark = max(highestMark, frame.header.durableMark)
+        later.insert(frame.header.logID)
+      }
+    }
+    for segment in segments[(index + 1)...] {
+      let bytes = try read(segment.path)
+      defer { bytes.deallocate() }
+      var probe = SegmentScanner(header: segment.header, bytes: UnsafeRawBufferPointer(bytes))
+      repeat {
+        while let frame = probe.next() {
+          highestMark = max(highestMark, frame.header.durableMark)
+          later.insert(frame.header.logID)
+        }
+      } while probe.skipToNextFrame()
+    }
+    if scanner.position < highestMark { return .corrupt(resumes: resumes) }
+    guard scanner.hasBytesLeft || !later.isEmpty else { return .end }
+    incidents.report(
+      "the WAL in \(directory.path) ends torn at position \(scanner.position.rawValue), as a power cut leaves it; "
+        + "what was not synced from there on is cut off")
+    return .torn(cut: later)
+  }
+
+  private mutating func noteDamage(_ segment: Segment, at position: WalPosition) throws(AofError) {
+    let offset = WALFormat.segmentHeaderSize + (position - segment.header.base)
+    damage = "\(segment.path) at offset \(offset)"
+    incidents.report(
+      "the WAL is damaged: \(segment.path) has no sound frame at offset \(offset), although later frames say that "
+        + "it was synced; the segment is kept in \(evidenceDirectory)")
+    try keepEvidence(segment.path)
+  }
+
+  // MARK: Files
+
+  private func read(_ path: String) throws(AofError) -> UnsafeMutableRawBufferPointer {
+    let file = try environment.disk.open(path, .read)
+    let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: max(1, try file.size()), alignment: 4096)
+    do throws(AofError) {
+      let count = try file.read(into: buffer, at: 0)
+      UnsafeMutableRawBufferPointer(rebasing: buffer[count...]).initializeMemory(as: UInt8.self, repeating: 0)
+    } catch {
+      buffer.deallocate()
+      throw error
+    }
+    return buffer
+  }
+
+  /// Copies a damaged segment to where nothing deletes it.
+  private func keepEvidence(_ path: String) throws(AofError) {
+    try environment.disk.createDirectory(evidenceDirectory)
+    let name = path.split(separator: "/").last.map(String.init) ?? "segment"
+    let bytes = try read(path)
+    defer { bytes.deallocate() }
+    let copy = try environment.disk.open(
+      evidenceDirectory + "/" + name + "." + HexText.digits(environment.random()), .createNew)
+    try copy.write(UnsafeRawBufferPointer(bytes), at: 0)
+    try copy.syncData()
+    try environment.disk.syncDirectory(evidenceDirectory)
+  }
+}

@@ -1,0 +1,79 @@
+import AOFCore
+import AOFManifest
+import AOFSystem
+
+extension AofManager {
+  /// Makes everything appended durable in the chunk files, records it and lets go of the store. Nobody may use its
+  /// logs any more. Blocks on the local disk, and until hydrations under way are done.
+  /// - Throws: the first failure; what could not be recorded stays in the WAL, and the next opening recovers it.
+  public func close() throws(AofError) {
+    services.maintenance.close()
+    services.hydrator.close()
+    var failure: AofError?
+    let logs = state.withLock { Array($0.open.values) }
+    for log in logs {
+      do throws(AofError) {
+        try applyAndRecord(log)
+        try log.recordResidency()
+      } catch {
+        failure = failure ?? error
+      }
+    }
+    for wal in state.withLock({ Array($0.wals.values) }) {
+      do throws(AofError) {
+        try wal.asCommitter { () throws(AofError) in wal.closeSegment() }
+        try release(wal)
+      } catch {
+        failure = failure ?? error
+      }
+    }
+    try services.manifest.close()
+    lock.release()
+    if let failure { throw failure }
+  }
+
+  // MARK: Releasing WAL segments
+
+  /// Calls for a release whenever the WAL has closed a few segments.
+  func watch(_ wal: WriteAheadLog) {
+    wal.whenSegmentCloses.withLock { action in
+      action = { [weak self, weak wal] in
+        guard let self, let wal else { return }
+        if wal.closedSegmentCount >= WriteAheadLog.closedSegmentsBeforeApplying { queueRelease(of: wal) }
+      }
+    }
+  }
+
+  /// Releases in the background what of the WAL is not needed.
+  func queueRelease(of wal: WriteAheadLog) {
+    let isNew = state.withLock { $0.releasing.insert(wal.record.id).inserted }
+    guard isNew else { return }
+    services.maintenance.add { [self] in
+      _ = state.withLock { $0.releasing.remove(wal.record.id) }
+      do throws(AofError) {
+        for id in wal.logsInClosedSegments { try applyAndRecord(log(id)) }
+        try release(wal)
+      } catch {
+        services.incidents.report("segments of the WAL in \(wal.record.path) could not be released: \(error)")
+      }
+    }
+  }
+
+  /// Moves a log's tail to its chunk files and records that.
+  private func applyAndRecord(_ log: Aof) throws(AofError) {
+    try log.underMaintenance { () throws(AofError) in
+      guard let progress = try log.apply() else { return }
+      try services.manifest.recordApplied([progress], firstSequences: [:])
+      log.finishApplying(progress)
+    }
+  }
+
+  private func release(_ wal: WriteAheadLog) throws(AofError) {
+    let needed = wal.firstNeededSequence { id in
+      state.withLock { $0.open[id] }?.appliedLSN ?? .max
+    }
+    // The manifest first: segments that it calls void are never read again, gone or not.
+    try services.manifest.recordApplied([], firstSequences: [wal.record.id: needed])
+    try wal.release(before: needed)
+  }
+}

@@ -1,0 +1,60 @@
+import AOFCore
+import AOFManifest
+
+/// The name space. Answers come from memory; changes are durable when they return, and block on the local disk.
+extension AofManager {
+  package func node(_ id: NodeID) -> NodeRecord? { nameSpace.node(id) }
+
+  package func path(of id: NodeID) -> LogPath? { nameSpace.path(of: id) }
+
+  package func lookUp(_ name: EntryName, in directory: NodeID) -> NodeRecord? {
+    nameSpace.lookUp(name, in: directory)
+  }
+
+  package func resolve(_ path: LogPath) -> NodeRecord? { nameSpace.resolve(path) }
+
+  /// In the order of their names.
+  package func children(of directory: NodeID) -> [NodeRecord] { nameSpace.children(of: directory) }
+
+  /// - Throws: `alreadyExists`, `notFound`, `notADirectory`.
+  package func makeLog(
+    _ name: EntryName, in directory: NodeID, attributes: NodeAttributes, chunkSize: ChunkSize? = nil
+  ) throws(AofError) -> Aof {
+    let size = chunkSize ?? settings.chunkSize
+    let walDirectory = state.withLock { $0.wals.keys.min { $0.rawValue < $1.rawValue } }
+    guard let walDirectory else { throw AofError(.readOnly, "the store is closed") }
+    let record = try nameSpace.addLog(name, in: directory, attributes: attributes) { id in
+      AofDescriptorRecord(
+        id: id, chunkSize: size, dataDirectory: StoreLayout.defaultChunks, walDirectory: walDirectory)
+    }
+    state.withLock { $0.descriptors[record.id] = record }
+    return try log(record.id)
+  }
+
+  /// - Throws: `alreadyExists`, `notFound`, `notADirectory`.
+  package func makeDirectory(
+    _ name: EntryName, in directory: NodeID, attributes: NodeAttributes
+  ) throws(AofError) -> NodeRecord {
+    try nameSpace.addDirectory(name, in: directory, attributes: attributes)
+  }
+
+  /// - Throws: `notFound`, `notADirectory`, `notEmpty`.
+  package func removeDirectory(_ name: EntryName, in directory: NodeID) throws(AofError) {
+    try nameSpace.removeDirectory(name, in: directory)
+  }
+
+  /// Renames a log or directory; open logs go on under their new name. An empty directory over which a directory is
+  /// renamed is replaced.
+  /// - Throws: `notFound`; `alreadyExists` for a log over a log; `notEmpty`, `isADirectory`, `notADirectory`;
+  ///   `invalidArgument` for a directory into itself.
+  package func rename(
+    _ name: EntryName, in directory: NodeID, to newName: EntryName, in newDirectory: NodeID
+  ) throws(AofError) {
+    try nameSpace.rename(name, in: directory, to: newName, in: newDirectory)
+  }
+
+  /// - Throws: `notFound`.
+  package func setAttributes(_ attributes: NodeAttributes, of id: NodeID) throws(AofError) {
+    try nameSpace.setAttributes(attributes, of: id)
+  }
+}

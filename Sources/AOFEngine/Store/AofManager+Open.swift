@@ -1,0 +1,209 @@
+import AOFCore
+import AOFFormat
+import AOFManifest
+import AOFRemote
+import AOFSystem
+import Logging
+
+extension AofManager {
+  /// Opens a store, recovering what a crash left behind; creates it if the options say so. Blocks on the local disk,
+  /// and on the remote's if that is a directory elsewhere.
+  ///
+  /// The store is held until ``close()``.
+  /// - Throws: `notFound`; `notAStore`; `newerVersion`; `locked`, naming process and mount point; `corrupt`;
+  ///   `invalidArgument` for options that differ from what the store was created with.
+  public static func open(
+    _ path: String, options: StoreOptions = StoreOptions(), logger: Logger = Logger(label: "aofs")
+  ) throws(AofError) -> AofManager {
+    try open(path, options: options, logger: logger, environment: .system)
+  }
+
+  /// As the above, on another disk or clock.
+  package static func open(
+    _ path: String, options: StoreOptions, logger: Logger, environment: Environment
+  ) throws(AofError) -> AofManager {
+    var opening = try StoreOpening(path, options: options, logger: logger, environment: environment)
+    let manager = try opening.run()
+    for wal in manager.state.withLock({ Array($0.wals.values) }) { manager.watch(wal) }
+    return manager
+  }
+}
+
+/// The steps from a path to an open store.
+struct StoreOpening {
+  private let layout: StoreLayout
+  private let options: StoreOptions
+  private let environment: Environment
+  private let incidents: Incidents
+
+  init(_ path: String, options: StoreOptions, logger: Logger, environment: Environment) throws(AofError) {
+    layout = StoreLayout(root: try PathFacts.absolute(path))
+    self.options = options
+    self.environment = environment
+    incidents = Incidents(clock: environment.clock, logger: logger)
+  }
+
+  mutating func run() throws(AofError) -> AofManager {
+    let isNew = try checkDirectory()
+    let lock = try StoreLock.acquire(layout, mountPoint: options.mountPoint, disk: environment.disk)
+    if isNew { try createManifest() }
+    let manifest = try Manifest.open(layout.manifest)
+    let settings = try reconcile(manifest)
+    let storeID = try Self.storeID(settings)
+    let remote = try RemoteLocation(parsing: settings.remote, workingDirectory: layout.root).open(create: true)
+    let nameSpace = try NameSpace(manifest)
+    let checkpointer = try Checkpointer(
+      manifest: manifest, nameSpace: nameSpace, remote: remote, environment: environment, storeID: settings.storeID,
+      epoch: try manifest.beginEpoch())
+    let services = EngineServices(
+      environment: environment, manifest: manifest, localChunks: LocalChunkStore(disk: environment.disk),
+      remoteChunks: RemoteChunkStore(
+        store: remote, crc32c: { CRC32C.checksum($1, continuing: $0) }, random: environment.random),
+      hydrator: try Hydrator(threads: 4), checkpointer: checkpointer,
+      maintenance: try WorkQueue(name: "aofs-maintain", threads: 1),
+      incidents: incidents)
+    let (descriptors, wals) = try recover(manifest, services: services, storeID: storeID)
+    return AofManager(
+      layout: layout, services: services, nameSpace: nameSpace,
+      state: AofManager.State(settings: settings, descriptors: descriptors, wals: wals), lock: lock)
+  }
+
+  static func storeID(_ settings: StoreSettings) throws(AofError) -> StoreID {
+    guard let id = StoreID(settings.storeID) else {
+      throw AofError(.corrupt, "the manifest has the impossible store id '\(settings.storeID)'")
+    }
+    return id
+  }
+
+  // MARK: The directory
+
+  /// Returns whether the store must be created.
+  private func checkDirectory() throws(AofError) -> Bool {
+    let disk = environment.disk
+    if disk.exists(layout.manifest) { return false }
+    guard options.createIfMissing else {
+      throw AofError(
+        disk.exists(layout.root) ? .notAStore : .notFound, "\(layout.root) is not a store of aofs",
+        remedy: "'aofs mount' creates one")
+    }
+    try disk.createDirectory(layout.root)
+    do throws(AofError) {
+      guard try layout.isVacant(disk) else {
+        throw AofError(
+          .notAStore, "\(layout.root) is not empty, and not a store of aofs",
+          remedy: "name an empty or a new directory")
+      }
+    } catch where error.code == .system(errno: 20) {
+      throw AofError(.notAStore, "\(layout.root) is not a directory", remedy: "name an empty or a new directory")
+    }
+    return true
+  }
+
+  private func createManifest() throws(AofError) {
+    let disk = environment.disk
+    // Another process may have created the store while we waited for nothing but the lock.
+    if disk.exists(layout.manifest) { return }
+    for name in try disk.list(layout.root) where name.hasPrefix("manifest.sqlite.new") {
+      try disk.remove(layout.root + "/" + name)
+    }
+    let storeID = StoreID(high: environment.random(), low: environment.random()).description
+    let walDirectory = try options.walDirectory.map { path throws(AofError) in
+      try PathFacts.absolute(path) + "/" + storeID
+    }
+    let settings = StoreSettings(
+      storeID: storeID, chunkSize: options.chunkSize ?? .standard, cacheSize: options.cacheSize ?? .gibibytes(10),
+      remote: try requestedRemote() ?? StoreLayout.defaultRemote, walDirectory: walDirectory ?? StoreLayout.defaultWal)
+    let now = environment.clock.now()
+    let root = NodeRecord(
+      id: .root, kind: .directory, parent: .root, name: nil,
+      attributes: NodeAttributes(
+        mode: 0o755, userID: PathFacts.userID, groupID: PathFacts.groupID, now: now))
+    try disk.createDirectory(layout.resolve(settings.walDirectory))
+    let manifest = try Manifest.create(layout.newManifest, settings: settings, root: root)
+    _ = try manifest.addWalDirectory(settings.walDirectory)
+    try manifest.close()
+    try disk.rename(layout.newManifest, to: layout.manifest)
+    try disk.syncDirectory(layout.root)
+  }
+
+  // MARK: Settings
+
+  private func requestedRemote() throws(AofError) -> String? {
+    try options.remote.map { text throws(AofError) in
+      try RemoteLocation(parsing: text, workingDirectory: try PathFacts.absolute(".")).description
+    }
+  }
+
+  /// The stored settings, with absolute paths. - Throws: `invalidArgument` if the options ask for others.
+  private func reconcile(_ manifest: Manifest) throws(AofError) -> StoreSettings {
+    let stored = try manifest.settings()
+    var settings = StoreSettings(
+      storeID: stored.storeID, chunkSize: stored.chunkSize, cacheSize: stored.cacheSize,
+      remote: try RemoteLocation(parsing: stored.remote, workingDirectory: layout.root).description,
+      walDirectory: layout.resolve(stored.walDirectory))
+    try Self.check("remote", stored: settings.remote, requested: try requestedRemote())
+    try Self.check(
+      "chunk size", stored: settings.chunkSize.description, requested: options.chunkSize?.description)
+    let wal = try options.walDirectory.map { path throws(AofError) in
+      try PathFacts.absolute(path) + "/" + stored.storeID
+    }
+    try Self.check("WAL directory", stored: settings.walDirectory, requested: wal)
+    if let size = options.cacheSize, size != stored.cacheSize {
+      try manifest.setCacheSize(size)
+      settings.cacheSize = size
+    }
+    return settings
+  }
+
+  private static func check(_ what: String, stored: String, requested: String?) throws(AofError) {
+    guard let requested, requested != stored else { return }
+    throw AofError(
+      .invalidArgument, "the store was created with the \(what) \(stored), and \(requested) was asked for",
+      remedy: "leave the option out to use \(stored)")
+  }
+
+  // MARK: Recovery
+
+  /// Brings the tails back and starts each WAL anew.
+  private func recover(
+    _ manifest: Manifest, services: EngineServices, storeID: StoreID
+  ) throws(AofError) -> ([LogID: AofDescriptorRecord], [WalDirectoryID: WriteAheadLog]) {
+    var descriptors: [LogID: AofDescriptorRecord] = [:]
+    for log in try manifest.logs() {
+      descriptors[log.id] = log
+      services.localChunks.register(log.id, directory: layout.resolve(log.dataDirectory))
+    }
+    var wals: [WalDirectoryID: WriteAheadLog] = [:]
+    for stored in try manifest.walDirectories() {
+      let record = WalDirectoryRecord(
+        id: stored.id, path: layout.resolve(stored.path), firstSequence: stored.firstSequence)
+      guard environment.disk.exists(record.path) else {
+        throw AofError(
+          .notFound, "the WAL directory \(record.path) is missing; the ends of logs may be in it",
+          remedy: "mount the disk that holds it")
+      }
+      var recovery = WalRecovery(
+        directory: record, logs: descriptors.values.filter { $0.walDirectory == record.id }, storeID: storeID,
+        environment: environment, chunks: services.localChunks, incidents: incidents,
+        evidenceDirectory: layout.evidence)
+      try recovery.run()
+      let wal = try WriteAheadLog(
+        record: record, firstSequence: recovery.nextSequence, base: recovery.end, storeID: storeID,
+        environment: environment)
+      let news = recovery.logs.values.filter(\.hasNews)
+      try manifest.recordApplied(news.map(\.progress), firstSequences: [record.id: recovery.nextSequence])
+      for log in news { descriptors[log.record.id] = log.recovered }
+      try removeSegments(in: record.path, before: recovery.nextSequence)
+      wals[record.id] = wal
+    }
+    return (descriptors, wals)
+  }
+
+  private func removeSegments(in directory: String, before sequence: UInt64) throws(AofError) {
+    for name in try environment.disk.list(directory) {
+      guard let found = WalSegment.sequence(ofFileName: name), found < sequence else { continue }
+      try environment.disk.remove(directory + "/" + name)
+    }
+    try environment.disk.syncDirectory(directory)
+  }
+}

@@ -1,0 +1,31 @@
+import AOFCore
+import AOFManifest
+import AOFRemote
+import AOFSystem
+
+/// What the logs of a store share.
+final class EngineServices: Sendable {
+  let environment: Environment
+  let manifest: Manifest
+  let localChunks: LocalChunkStore
+  let remoteChunks: RemoteChunkStore
+  let hydrator: Hydrator
+  let checkpointer: Checkpointer
+  /// Runs background seals, one after the other.
+  let maintenance: WorkQueue
+  let incidents: Incidents
+
+  init(
+    environment: Environment, manifest: Manifest, localChunks: LocalChunkStore, remoteChunks: RemoteChunkStore,
+    hydrator: Hydrator, checkpointer: Checkpointer, maintenance: WorkQueue, incidents: Incidents
+  ) {
+    self.environment = environment
+    self.manifest = manifest
+    self.localChunks = localChunks
+    self.remoteChunks = remoteChunks
+    self.hydrator = hydrator
+    self.checkpointer = checkpointer
+    self.maintenance = maintenance
+    self.incidents = incidents
+  }
+}

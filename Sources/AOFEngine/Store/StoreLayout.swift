@@ -1,0 +1,27 @@
+import AOFCore
+import AOFSystem
+
+/// Where a store keeps what (docs/ARCHITECTURE.md, "On disk").
+struct StoreLayout: Sendable {
+  let root: String
+
+  var lock: String { root + "/lock" }
+  var manifest: String { root + "/manifest.sqlite" }
+  /// A manifest that is being created.
+  var newManifest: String { root + "/manifest.sqlite.new" }
+  /// Copies of what was found damaged.
+  var evidence: String { root + "/evidence" }
+
+  /// The places below the store's directory that the manifest names by themselves, so that a store can be moved.
+  static let defaultRemote = "dir:remote"
+  static let defaultWal = "wal"
+  static let defaultChunks = "chunks"
+
+  /// A path of the manifest's, absolute.
+  func resolve(_ path: String) -> String { path.hasPrefix("/") ? path : root + "/" + path }
+
+  /// Whether the directory holds nothing but what a creation that was cut short may leave.
+  func isVacant(_ disk: any Disk) throws(AofError) -> Bool {
+    try disk.list(root).allSatisfy { $0 == "lock" || $0.hasPrefix("manifest.sqlite.new") }
+  }
+}

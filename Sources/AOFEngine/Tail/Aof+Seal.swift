@@ -1,0 +1,151 @@
+import AOFCore
+import AOFFormat
+import AOFManifest
+
+extension Aof {
+  /// Makes everything up to the tail immutable and durable, with its checksums in the manifest. The tail starts anew
+  /// at the same LSN; appends go on meanwhile. Blocks on the local disk.
+  /// - Returns: the range that was sealed; nil when there was nothing to seal.
+  /// - Throws: local failures; then nothing is sealed that was not before.
+  @discardableResult
+  public func sealTail() throws(AofError) -> Range<LSN>? {
+    try underMaintenance { () throws(AofError) in try seal(upTo: { $0.tail }) }
+  }
+
+  /// Runs `body` while no other thread seals, applies, checkpoints or evicts the log.
+  func underMaintenance<Result>(_ body: () throws(AofError) -> Result) throws(AofError) -> Result {
+    state.wait { state -> Void? in
+      if state.isUnderMaintenance { return nil }
+      state.isUnderMaintenance = true
+      return ()
+    }
+    defer { state.change { $0.isUnderMaintenance = false } }
+    return try body()
+  }
+
+  // MARK: Sealing
+
+  /// Seals up to the LSN that `limit` picks: the tail, or a chunk boundary. The caller does the log's maintenance.
+  func seal(upTo limit: (LogState) -> LSN) throws(AofError) -> Range<LSN>? {
+    guard let plan = try planSeal(limit) else { return nil }
+    do throws(AofError) {
+      try makeDurable(through: plan.range.upperBound)
+      try services.manifest.recordSeal(plan.extents, of: id, modificationTime: plan.modified)
+    } catch {
+      state.withLock { $0.checksumsPastSeal = nil }
+      throw error
+    }
+    finishSeal(plan)
+    return plan.range
+  }
+
+  private struct SealPlan {
+    let range: Range<LSN>
+    let extents: [AofChunkRecord]
+    let modified: UnixTime
+  }
+
+  private func planSeal(_ limit: (LogState) -> LSN) throws(AofError) -> SealPlan? {
+    let now = services.environment.clock.now()
+    let (range, frames, generation, modified) = try state.withLock { state throws(AofError) in
+      if let failure = state.failure { throw failure }
+      let range = state.sealed..<max(state.sealed, limit(state))
+      guard !range.isEmpty else { return (range, [FrameRecord](), state.generation, state.lastAppend) }
+      // The frame that holds the limit goes on: what is appended from here on has checksums of its own.
+      state.checksumsPastSeal = state.checksums.continued(from: range.upperBound)
+      return (range, Array(state.checksums.frames(upTo: range.upperBound)), state.generation, state.lastAppend)
+    }
+    guard !range.isEmpty else { return nil }
+    return SealPlan(
+      range: range, extents: extents(range, frames, generation: generation, sealedAt: now), modified: modified)
+  }
+
+  /// Splits a run at its chunk boundaries, which are frame boundaries too.
+  private func extents(
+    _ range: Range<LSN>, _ frames: [FrameRecord], generation: Generation, sealedAt: UnixTime
+  ) -> [AofChunkRecord] {
+    var extents: [AofChunkRecord] = []
+    var rest = frames[...]
+    var position = range.lowerBound
+    while position < range.upperBound {
+      let span = chunkSize.firstSpan(of: position..<range.upperBound)
+      var end = position
+      let count = rest.prefix { frame in
+        guard end < span.upperBound else { return false }
+        end = end + Int(frame.length)
+        return true
+      }.count
+      extents.append(
+        AofChunkRecord(
+          log: id, chunk: chunkID(for: position), range: span, generation: generation,
+          frames: Array(rest.prefix(count)), sealedAt: sealedAt))
+      rest = rest.dropFirst(count)
+      position = span.upperBound
+    }
+    return extents
+  }
+
+  private func finishSeal(_ plan: SealPlan) {
+    let verifiedFrom = state.withLock { $0.inheritedEnd }
+    chunks.add(plan.extents, verifiedFrom: verifiedFrom)
+    let end = plan.range.upperBound
+    state.change { state in
+      state.sealed = end
+      state.applied = end
+      state.durable = max(state.durable, end)
+      if let rest = state.checksumsPastSeal { state.checksums = rest }
+      state.checksumsPastSeal = nil
+      // Their checksums are the extents' now; what a seal of full chunks left of them is checked with the tail.
+      state.dropInherited(below: end, from: plan.range.lowerBound)
+    }
+  }
+
+  /// Makes the log's bytes below `lsn` durable in the WAL, then in the chunk files.
+  func makeDurable(through lsn: LSN) throws(AofError) {
+    try sync()
+    try drain(through: lsn)
+    do throws(AofError) {
+      try services.localChunks.sync(id)
+    } catch {
+      // A failed sync is never tried again: the kernel may have dropped the pages.
+      fail(error)
+      throw error
+    }
+  }
+
+  // MARK: Full chunks
+
+  /// Queues a seal if the tail has left a chunk that is not sealed.
+  func queueSealOfFullChunks() {
+    let isDue = state.withLock { state in
+      guard !state.isSealQueued, chunkSize.chunkID(for: state.tail) > chunkSize.chunkID(for: state.sealed) else {
+        return false
+      }
+      state.isSealQueued = true
+      return true
+    }
+    guard isDue else { return }
+    services.maintenance.add { [self] in
+      state.withLock { $0.isSealQueued = false }
+      do throws(AofError) {
+        try underMaintenance { () throws(AofError) in
+          _ = try seal(upTo: { [chunkSize] in chunkSize.chunkStart(chunkSize.chunkID(for: $0.tail)) })
+        }
+      } catch {
+        services.incidents.report("full chunks of log \(id) could not be sealed: \(error)")
+      }
+    }
+  }
+}
+
+extension LogState {
+  fileprivate mutating func dropInherited(below end: LSN, from start: LSN) {
+    var position = start
+    let count = inherited.prefix { frame in
+      guard position < end else { return false }
+      position = position + Int(frame.length)
+      return true
+    }.count
+    inherited.removeFirst(count)
+  }
+}

@@ -1,0 +1,64 @@
+import AOFCore
+import AOFFormat
+import AOFManifest
+
+/// What changes about a log while it is open.
+///
+/// INVARIANT: head <= sealed <= flushed <= tail <= reserved, remote <= sealed.
+struct LogState {
+  var generation: Generation
+  /// The LSN at which the generation began.
+  var generationStart: LSN
+  var head: LSN
+  var remote: LSN
+  var sealed: LSN
+  /// Everything below is durable in chunk files and recorded in the manifest.
+  var applied: LSN
+  /// Everything below is in chunk files, maybe only in the kernel's cache; the rest is in `buffer`.
+  var flushed: LSN
+  /// A lower bound of what survives power loss; the WAL may know better.
+  var durable: LSN
+  /// Where the next append goes. Readers see everything below.
+  var tail: LSN
+  /// Where the committer's next append goes; differs from `tail` only while it commits.
+  var reserved: LSN
+  /// The WAL position after the log's last frame.
+  var lastFrame: WalPosition
+  var lastAppend: UnixTime
+  var buffer = TailBuffer()
+  /// Checksums from `sealed` to `tail`.
+  var checksums: FrameAccumulator
+  /// While a seal is under way: the checksums of what it leaves.
+  var checksumsPastSeal: FrameAccumulator?
+  /// Checksums of what an earlier process left in the tail's chunk files, from `sealed` on; empty once that is sealed.
+  var inherited: [FrameRecord]
+  /// Where the inherited bytes end. Bytes from there on were written by this process.
+  let inheritedEnd: LSN
+  /// Inherited frames that were found sound since, by their first LSN.
+  var verifiedInherited: Set<LSN> = []
+  /// Whether a thread seals, applies, evicts or checkpoints; one at a time does.
+  var isUnderMaintenance = false
+  /// Whether a background seal of full chunks is queued.
+  var isSealQueued = false
+  /// Why the log takes no appends.
+  var failure: AofError?
+
+  init(_ record: AofDescriptorRecord, lastAppend: UnixTime, lastFrame: WalPosition) {
+    generation = record.generation
+    generationStart = record.generationStart
+    head = record.head
+    remote = record.remote
+    sealed = record.sealed
+    applied = record.applied
+    flushed = record.applied
+    durable = record.applied
+    tail = record.applied
+    reserved = record.applied
+    self.lastFrame = lastFrame
+    self.lastAppend = lastAppend
+    checksums = FrameAccumulator(start: record.sealed, frames: record.appliedFrames)
+    inherited = record.appliedFrames
+    inheritedEnd = record.applied
+    failure = record.failure.map { AofError(.readOnly, $0) }
+  }
+}

@@ -1,0 +1,43 @@
+import AOFCore
+import AOFManifest
+import AOFSystem
+
+/// Letting go of segments whose bytes are safe in chunk files.
+extension WriteAheadLog {
+  /// Closed segments beyond this number make the store apply its logs in the background.
+  static let closedSegmentsBeforeApplying = 4
+
+  var closedSegmentCount: Int { state.withLock { $0.segments.count - 1 } }
+
+  /// The logs that closed segments still protect.
+  var logsInClosedSegments: Set<LogID> {
+    state.withLock { state in
+      state.segments.dropLast().reduce(into: []) { $0.formUnion($1.logEnds.keys) }
+    }
+  }
+
+  /// The number of the first segment that is still needed, if `applied` answers how far each log is durable in its
+  /// chunk files and in the manifest.
+  func firstNeededSequence(applied: (LogID) -> LSN) -> UInt64 {
+    let segments = state.withLock { $0.segments }
+    for live in segments {
+      guard live.end != nil, live.logEnds.allSatisfy({ applied($0.key) >= $0.value }) else {
+        return live.segment.sequence
+      }
+    }
+    return segments.last.map { $0.segment.sequence + 1 } ?? 1
+  }
+
+  /// Removes the segments before `sequence`. The manifest calls them void already, so that nothing depends on
+  /// whether their files are gone.
+  func release(before sequence: UInt64) throws(AofError) {
+    let released = state.withLock { state in
+      let count = state.segments.prefix { $0.segment.sequence < sequence && $0.end != nil }.count
+      defer { state.segments.removeFirst(count) }
+      return state.segments.prefix(count).map(\.segment)
+    }
+    guard !released.isEmpty else { return }
+    for segment in released { try environment.disk.remove(segment.path) }
+    try environment.disk.syncDirectory(record.path)
+  }
+}

@@ -1,0 +1,42 @@
+import AOFCore
+import Synchronization
+
+/// What the kernel may hold and know of the end of one log. Lives as long as the file system: the kernel keeps
+/// pages past the close of the handle that filled them.
+final class LogCoherence: Sendable {
+  private let page: Mutex<TailPage>
+
+  init(pageSize: UInt64) { page = Mutex(TailPage(pageSize: pageSize)) }
+
+  func willRead(upTo end: UInt64, tail: LSN) { page.withLock { $0.willRead(upTo: end, tail: tail.rawValue) } }
+
+  /// The size to tell to the kernel.
+  func size(tail: LSN) -> UInt64 { page.withLock { $0.size(tail: tail.rawValue) } }
+
+  func willAppend(tail: LSN) { page.withLock { $0.willAppend(tail: tail.rawValue) } }
+
+  func didNotAppend() { page.withLock { $0.didNotAppend() } }
+
+  func didAppend(_ range: Range<LSN>, isExpected: Bool) -> TailPage.AfterAppend {
+    page.withLock { $0.didAppend(range.lowerBound.rawValue..<range.upperBound.rawValue, isExpected: isExpected) }
+  }
+
+  func didInvalidate(upTo end: LSN) { page.withLock { $0.didInvalidate(upTo: end.rawValue) } }
+}
+
+/// The coherence of each log that was opened or looked at.
+final class CoherenceTable: Sendable {
+  private let pageSize: UInt64
+  private let logs = Mutex<[LogID: LogCoherence]>([:])
+
+  init(pageSize: UInt64) { self.pageSize = pageSize }
+
+  subscript(_ id: LogID) -> LogCoherence {
+    logs.withLock { logs in
+      if let known = logs[id] { return known }
+      let new = LogCoherence(pageSize: pageSize)
+      logs[id] = new
+      return new
+    }
+  }
+}

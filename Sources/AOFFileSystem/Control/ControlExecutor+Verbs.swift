@@ -1,0 +1,94 @@
+import AOFControl
+import AOFCore
+import AOFEngine
+
+/// What each verb does to one log, and the words it is answered in.
+extension ControlExecutor {
+  func create(_ path: LogPath, chunkSize: ChunkSize?) throws(AofError) -> ControlAnswer {
+    let name = path.description
+    guard Array(name.utf8) == path.bytes else {
+      throw AofError(
+        .invalidArgument,
+        "\(ControlQuoting.readable(path.bytes)) is not UTF-8, so it cannot be created by command",
+        remedy: "create it as a file under the mount")
+    }
+    let log = try manager.createLog(AofConfig(name: name, chunkSize: chunkSize))
+    let text = "\(ControlQuoting.readable(path.bytes)): created with chunks of \(log.chunkSize)\n"
+    return ControlAnswer(text: text, error: nil)
+  }
+
+  func seal(_ named: NamedLog) throws(AofError) -> String {
+    guard let range = try named.log.sealTail() else { return "nothing to seal" }
+    return "sealed \(range.lowerBound)-\(range.upperBound)"
+  }
+
+  func checkpoint(_ named: NamedLog) throws(AofError) -> String {
+    "on the remote up to LSN \(try named.log.checkpoint())"
+  }
+
+  func evict(_ named: NamedLog) throws(AofError) -> String {
+    let freed = try named.log.evict(keepingLast: residentTail)
+    whenEvicted(named.log.id)
+    return "freed \(freed.rawValue) bytes"
+  }
+
+  /// A range past the tail is cut at the tail.
+  func hydrate(_ named: NamedLog, _ range: Range<LSN>?) throws(AofError) -> String {
+    let tail = named.log.watermarks.tail
+    let wanted = range.map { min($0.lowerBound, tail)..<min($0.upperBound, tail) }
+    if let wanted, wanted.isEmpty { return "fetched 0 bytes" }
+    return "fetched \(try named.log.hydrate(wanted).rawValue) bytes"
+  }
+
+  func verify(
+    _ logs: [NamedLog], remote: Bool, format: ControlCommand.Format
+  ) -> ControlAnswer {
+    var first: AofError?
+    var found: [LogVerification] = []
+    for named in logs {
+      var report: VerifyReport?
+      var failure: AofError?
+      do throws(AofError) { report = try named.log.verify(remote: remote) } catch { failure = error }
+      if failure == nil, let problem = report?.problems.first {
+        first = first ?? AofError(.corrupt, "\(named.label): \(problem)")
+      }
+      first = first ?? failure
+      found.append(
+        LogVerification(
+          path: ReportedPath(named.path), framesChecked: report?.framesChecked ?? 0,
+          objectsChecked: report?.objectsChecked ?? 0, problems: report?.problems ?? [],
+          failure: failure.map { "\($0)" }))
+    }
+    let result = VerifyResult(logs: found)
+    switch format {
+    case .json: return ControlAnswer(text: ReportJSON.text(result), error: first)
+    case .text: return ControlAnswer(text: logs.isEmpty ? "there are no logs\n" : result.text, error: first)
+    }
+  }
+
+  /// One object a line, in the order of their LSNs: a path where the remote is a directory, so that
+  /// `aofs objects LOG | xargs -d '\n' zstd -dc` is the log; else the object's key.
+  func objects(_ logs: [NamedLog]) throws(AofError) -> ControlAnswer {
+    let remote = manager.settings.remote
+    let directory = remote.hasPrefix("dir:") ? remote.dropFirst("dir:".count) + "/" : ""
+    var text = ""
+    for named in logs {
+      for object in try named.log.objects() { text += directory + object.key + "\n" }
+    }
+    return ControlAnswer(text: text, error: nil)
+  }
+
+  func status(_ target: ControlCommand.Target, _ defaultLog: LogID?) throws(AofError) -> ControlAnswer {
+    if target == .unnamed, defaultLog == nil { return ControlAnswer(text: statusText(), error: nil) }
+    let text = try logs(target, defaultLog).map { status(of: $0).text }.joined()
+    return ControlAnswer(text: text, error: nil)
+  }
+
+  /// Names that are unknown are still answered as such.
+  func unsupported(
+    _ verb: String, _ target: ControlCommand.Target, _ defaultLog: LogID?
+  ) throws(AofError) -> ControlAnswer {
+    _ = try logs(target, defaultLog)
+    throw AofError(.unsupported, "this version of aofs has no \(verb)")
+  }
+}

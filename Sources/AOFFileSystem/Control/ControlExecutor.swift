@@ -1,0 +1,142 @@
+import AOFControl
+import AOFCore
+import AOFEngine
+import Synchronization
+
+/// What a command came to.
+package struct ControlAnswer: Sendable {
+  /// For people or programs, as the command asked; lines with their newlines. Never empty after a failure.
+  package let text: String
+  /// The first failure; decides the errno of the write. Nil if all went well.
+  package let error: AofError?
+
+  package init(text: String, error: AofError?) {
+    self.text = text
+    self.error = error
+  }
+}
+
+/// Carries out what is written to the control files, for the mount and for the command alike.
+package final class ControlExecutor: Sendable {
+  let manager: AofManager
+  /// Bytes at the end of each log that `evict` leaves on the local disk.
+  let residentTail: Int
+  let whenEvicted: @Sendable (LogID) -> Void
+  private let last = Mutex("")
+
+  /// - Parameter whenEvicted: called after each eviction, on the thread of the command; for a mount, to drop
+  ///   the kernel's pages of the log.
+  package init(manager: AofManager, residentTail: Int, whenEvicted: @escaping @Sendable (LogID) -> Void) {
+    self.manager = manager
+    self.residentTail = residentTail
+    self.whenEvicted = whenEvicted
+  }
+
+  /// Understands all lines, then carries them out in order, up to the first that fails.
+  ///
+  /// Blocks on the local disk and on the remote: never call it on a thread that must not wait.
+  /// - Parameter defaultLog: the log whose own control file was written to; nil for the store's.
+  package func execute(_ bytes: [UInt8], defaultLog: LogID?) -> ControlAnswer {
+    let answer = answer(to: bytes, defaultLog: defaultLog)
+    last.withLock { $0 = answer.text }
+    return answer
+  }
+
+  /// The text of the answer that was given last.
+  package func lastResult() -> String { last.withLock { $0 } }
+
+  private func answer(to bytes: [UInt8], defaultLog: LogID?) -> ControlAnswer {
+    let commands: [ControlCommand]
+    do throws(AofError) {
+      commands = try ControlParser.commands(bytes, scope: defaultLog == nil ? .store : .log)
+    } catch {
+      return ControlAnswer(text: "error: \(error)\n", error: error)
+    }
+    var text = ""
+    for (index, command) in commands.enumerated() {
+      let answer = execute(command, defaultLog: defaultLog)
+      text += answer.text
+      guard let error = answer.error else { continue }
+      let left = commands.count - index - 1
+      if left > 0 { text += "not tried after this failure: \(left) more command\(left == 1 ? "" : "s")\n" }
+      return ControlAnswer(text: text, error: error)
+    }
+    return ControlAnswer(text: text, error: nil)
+  }
+
+  private func execute(_ command: ControlCommand, defaultLog: LogID?) -> ControlAnswer {
+    do throws(AofError) {
+      switch command {
+      case .help: return ControlAnswer(text: ControlVerb.helpText, error: nil)
+      case .create(let path, let chunkSize): return try create(path, chunkSize: chunkSize)
+      case .seal(let target): return try forEach(target, defaultLog, seal)
+      case .checkpoint(let target): return try forEach(target, defaultLog, checkpoint)
+      case .evict(let target): return try forEach(target, defaultLog, evict)
+      case .hydrate(let target, let range):
+        return try forEach(target, defaultLog) { log throws(AofError) in try self.hydrate(log, range) }
+      case .verify(let target, let remote, let format):
+        return try verify(logs(target, defaultLog), remote: remote, format: format)
+      case .objects(let target): return try objects(logs(target, defaultLog))
+      case .status(let target): return try status(target, defaultLog)
+      case .trim(let target, _): return try unsupported("trim", target, defaultLog)
+      case .truncate(let target, _): return try unsupported("truncate", target, defaultLog)
+      }
+    } catch {
+      return ControlAnswer(text: "error: \(error)\n", error: error)
+    }
+  }
+
+  // MARK: Which logs
+
+  /// A log that a command acts on, and the name to report it by.
+  struct NamedLog {
+    let path: LogPath
+    let log: Aof
+
+    var label: String { ControlQuoting.readable(path.bytes) }
+  }
+
+  /// The logs that are meant. Of every log, those that vanish between listing and opening are left out.
+  func logs(_ target: ControlCommand.Target, _ defaultLog: LogID?) throws(AofError) -> [NamedLog] {
+    switch target {
+    case .log(let path): return [NamedLog(path: path, log: try manager.openLog(path))]
+    case .unnamed:
+      if let defaultLog {
+        let log = try manager.log(defaultLog)
+        return [NamedLog(path: manager.path(of: defaultLog) ?? LogPath(names: []), log: log)]
+      }
+      return try everyLog()
+    }
+  }
+
+  func everyLog() throws(AofError) -> [NamedLog] {
+    var logs: [NamedLog] = []
+    for path in manager.logs() {
+      do throws(AofError) {
+        logs.append(NamedLog(path: path, log: try manager.openLog(path)))
+      } catch {
+        guard error.code == .notFound else { throw error }
+      }
+    }
+    return logs
+  }
+
+  /// Tries every log that is meant; the text has a line for each, the error is the first one's.
+  private func forEach(
+    _ target: ControlCommand.Target, _ defaultLog: LogID?, _ action: (NamedLog) throws(AofError) -> String
+  ) throws(AofError) -> ControlAnswer {
+    let logs = try logs(target, defaultLog)
+    guard !logs.isEmpty else { return ControlAnswer(text: "there are no logs\n", error: nil) }
+    var text = ""
+    var first: AofError?
+    for log in logs {
+      do throws(AofError) {
+        text += "\(log.label): \(try action(log))\n"
+      } catch {
+        text += "\(log.label): error: \(error)\n"
+        first = first ?? error
+      }
+    }
+    return ControlAnswer(text: text, error: first)
+  }
+}

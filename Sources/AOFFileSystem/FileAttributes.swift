@@ -1,0 +1,77 @@
+import AOFCore
+
+/// What stat(2) shows of a node.
+package struct FileAttributes: Hashable, Sendable {
+  package enum Kind: Hashable, Sendable { case directory, regular }
+
+  package var node: NodeID
+  package var kind: Kind
+  /// Permission bits, without the file type.
+  package var permissions: UInt32
+  package var links: UInt32
+  package var userID: UInt32
+  package var groupID: UInt32
+  /// In bytes: the tail LSN of a log.
+  package var size: UInt64 = 0
+  /// In units of 512 bytes: what the log takes on the local disk.
+  package var blocks: UInt64 = 0
+  package var accessTime: UnixTime
+  package var modificationTime: UnixTime
+  package var changeTime: UnixTime
+}
+
+/// A node as the kernel is told of it, and for how long, in seconds, it may believe it.
+package struct Entry: Hashable, Sendable {
+  package var attributes: FileAttributes
+  /// How long the name keeps leading to this node.
+  package var nameValidity: Double
+  package var attributeValidity: Double
+}
+
+extension Entry {
+  /// A name changes only through the mount, where the kernel sees it, so an hour costs nothing and saves the
+  /// look-ups. Names that control commands make are new ones, and missing names are never remembered.
+  static let nameValidity: Double = 3600
+
+  /// Size and times change through the mount alone too, but the blocks on the local disk come and go with
+  /// sealing, hydration and eviction. A second bounds how far `du` lags behind, and costs a program that
+  /// watches a log one GETATTR in a second.
+  static let attributeValidity: Double = 1
+}
+
+/// Who asks.
+package struct Caller: Hashable, Sendable {
+  package var userID: UInt32
+  package var groupID: UInt32
+
+  package init(userID: UInt32, groupID: UInt32) {
+    self.userID = userID
+    self.groupID = groupID
+  }
+}
+
+/// What setattr is to change; nil is left alone.
+package struct AttributeChange: Hashable, Sendable {
+  package enum Time: Hashable, Sendable { case now, at(UnixTime) }
+
+  package var permissions: UInt32?
+  package var userID: UInt32?
+  package var groupID: UInt32?
+  package var size: UInt64?
+  package var accessTime: Time?
+  package var modificationTime: Time?
+
+  package init() {}
+}
+
+/// What statfs(2) shows.
+package struct DiskStatus: Hashable, Sendable {
+  /// In bytes; the counts of blocks are in this unit.
+  package var blockSize: UInt64
+  package var blocks: UInt64
+  package var freeBlocks: UInt64
+  package var availableBlocks: UInt64
+  package var files: UInt64
+  package var freeFiles: UInt64
+  package var nameLength: UInt64
+}

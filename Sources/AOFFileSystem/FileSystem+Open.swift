@@ -1,0 +1,55 @@
+import AOFCore
+import AOFEngine
+
+extension FileSystem {
+  package func open(_ node: NodeID, _ flags: OpenFlags) throws(AofError) -> OpenAnswer {
+    if node.isControl { return try openControl(node, flags) }
+    return try open(try manager.log(node), flags)
+  }
+
+  /// Creates a log, or opens the one that has the name. The kernel owes a ``forget(_:count:)`` for the node.
+  package func create(
+    _ name: [UInt8], in parent: NodeID, permissions: UInt32, flags: OpenFlags, caller: Caller
+  ) throws(AofError) -> (Entry, OpenAnswer) {
+    try refuseControl(parent, name)
+    let name = try EntryName(name)
+    let aof: Aof
+    do throws(AofError) {
+      aof = try manager.makeLog(name, in: parent, attributes: newAttributes(permissions, caller))
+    } catch {
+      // Another program was faster, and without O_EXCL its log is as good.
+      guard error.code == .alreadyExists, !flags.isExclusive, let record = manager.lookUp(name, in: parent) else {
+        throw error
+      }
+      aof = try manager.log(record.id)
+    }
+    let entry = try entry(try record(aof.id))
+    return (entry, try open(aof, flags))
+  }
+
+  private func open(_ aof: Aof, _ flags: OpenFlags) throws(AofError) -> OpenAnswer {
+    if flags.truncates, aof.watermarks.tail > .zero {
+      throw AofError(.notPermitted, "a log that holds data cannot be truncated", remedy: "append with >>")
+    }
+    let bypassesCache = flags.canWrite
+    let handle = LogHandle(aof: aof, coherence: coherence[aof.id], isCached: !bypassesCache)
+    return OpenAnswer(handle: handles.insert(.log(handle)), bypassesCache: bypassesCache, keepsCache: true)
+  }
+
+  package func release(_ handle: HandleID) { handles.remove(handle) }
+
+  /// Each write was answered for itself, so close(2) has nothing to report, and it never seals: the kernel may
+  /// send FLUSH before the WRITEs of a shell's `>>`.
+  package func flush(_ handle: HandleID) throws(AofError) { _ = try handles.handle(handle) }
+
+  /// Blocks until what was appended survives power loss.
+  package func fsync(_ handle: HandleID) throws(AofError) {
+    switch try handles.handle(handle) {
+    case .log(let handle): try handle.aof.sync()
+    case .command, .text, .directory: return
+    }
+  }
+
+  /// Changes of names are durable when they return, so there is nothing left to do.
+  package func fsyncDirectory(_ handle: HandleID) throws(AofError) { _ = try handles.handle(handle) }
+}

@@ -1,0 +1,75 @@
+import AOFCore
+import AOFEngine
+import AOFManifest
+import AOFSystem
+import Glibc
+
+/// How a file system is set up.
+package struct FileSystemOptions: Sendable {
+  /// Who owns `.ctl`.
+  package var owner: Caller
+  package var clock: any WallClock = SystemClock()
+  package var kernelCache: any KernelCache = NoKernelCache()
+  /// The page size of the kernel, in bytes, a power of two.
+  package var pageSize: Int
+  /// How many commands may run at a time.
+  package var commandThreads = 16
+
+  /// Owned by this process's user, with the machine's page size.
+  package init() {
+    owner = Caller(userID: geteuid(), groupID: getegid())
+    pageSize = max(sysconf(Int32(_SC_PAGESIZE)), 1)
+  }
+}
+
+/// A store as a file system: what each operation of a program comes to.
+///
+/// Knows nothing of FUSE. Every operation takes plain values, throws the error whose errno the program is to
+/// see, and may be called on any thread at any time. None waits for the remote: what must wait is answered by
+/// a ``Deferred``. Operations may block on the local disk.
+package final class FileSystem: Sendable {
+  let manager: AofManager
+  let control: ControlExecutor
+  let options: FileSystemOptions
+  let names: StoreNames
+  let handles = HandleTable<Handle>()
+  let controlNodes = ControlNodeTable()
+  let coherence: CoherenceTable
+  let commands: WorkQueue
+
+  /// - Throws: `system(EAGAIN)` when the process may start no more threads.
+  package init(manager: AofManager, control: ControlExecutor, options: FileSystemOptions) throws(AofError) {
+    self.manager = manager
+    self.control = control
+    self.options = options
+    names = StoreNames(manager: manager)
+    coherence = CoherenceTable(pageSize: UInt64(options.pageSize))
+    commands = try WorkQueue(name: "control", threads: options.commandThreads)
+  }
+
+  /// Waits for the commands that are running and ends their threads. Later ones fail with EBUSY.
+  package func close() { commands.close() }
+
+  /// The kernel lets go of `count` look-ups of a node.
+  package func forget(_ node: NodeID, count: UInt64) {
+    if node.isControl { controlNodes.forget(node, count: count) }
+  }
+}
+
+extension FileSystem {
+  func record(_ id: NodeID) throws(AofError) -> NodeRecord {
+    guard let record = manager.node(id) else { throw .stale(id) }
+    return record
+  }
+
+  func directory(_ id: NodeID) throws(AofError) -> NodeRecord {
+    let record = try record(id)
+    guard record.kind == .directory else { throw AofError(.notADirectory, "node \(id) is a log") }
+    return record
+  }
+}
+
+extension AofError {
+  /// The kernel asks for a node that is gone.
+  static func stale(_ id: NodeID) -> AofError { AofError(.system(errno: ESTALE), "node \(id) is gone") }
+}

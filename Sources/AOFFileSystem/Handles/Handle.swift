@@ -1,0 +1,28 @@
+import AOFCore
+import AOFEngine
+
+/// What a number in the handle table stands for.
+enum Handle: Sendable {
+  case log(LogHandle)
+  case command(CommandHandle)
+  /// A control file: its text as it was when the file was opened.
+  case text([UInt8])
+  case directory(DirectoryStream)
+}
+
+/// An open log. Holds no lease and no descriptor: a log may be open for months.
+struct LogHandle: Sendable {
+  let aof: Aof
+  let coherence: LogCoherence
+  /// Whether READs of the handle fill the page cache. Handles that can write bypass it.
+  let isCached: Bool
+}
+
+/// What the kernel is told about a handle.
+package struct OpenAnswer: Hashable, Sendable {
+  package var handle: HandleID
+  /// Reads and writes reach us one by one, past the page cache.
+  package var bypassesCache: Bool
+  /// The pages that the kernel holds stay: they are dropped when they change, not at open.
+  package var keepsCache: Bool
+}

@@ -1,0 +1,146 @@
+import AOFCore
+import AOFFormat
+import GRDB
+
+extension Manifest {
+  /// Schema version 1. LSNs are below 2^63, so SQLite's signed integers hold them.
+  static func createSchema(_ database: Database) throws {
+    try database.execute(sql: "PRAGMA application_id = \(applicationID)")
+    try database.execute(sql: "PRAGMA user_version = \(version)")
+    try database.execute(
+      sql: """
+        CREATE TABLE settings (key TEXT PRIMARY KEY NOT NULL, value TEXT NOT NULL) WITHOUT ROWID;
+
+        CREATE TABLE counters (name TEXT PRIMARY KEY NOT NULL, value INTEGER NOT NULL) WITHOUT ROWID;
+
+        CREATE TABLE nodes (
+          id INTEGER PRIMARY KEY NOT NULL,
+          kind INTEGER NOT NULL,
+          parent INTEGER NOT NULL,
+          name BLOB,
+          mode INTEGER NOT NULL, uid INTEGER NOT NULL, gid INTEGER NOT NULL,
+          atime INTEGER NOT NULL, mtime INTEGER NOT NULL, ctime INTEGER NOT NULL,
+          UNIQUE (parent, name)
+        );
+
+        CREATE TABLE wal_directories (
+          id INTEGER PRIMARY KEY NOT NULL,
+          path TEXT NOT NULL UNIQUE,
+          first_sequence INTEGER NOT NULL
+        );
+
+        CREATE TABLE logs (
+          id INTEGER PRIMARY KEY NOT NULL REFERENCES nodes(id),
+          chunk_size INTEGER NOT NULL,
+          data_directory TEXT NOT NULL,
+          wal_directory INTEGER NOT NULL REFERENCES wal_directories(id),
+          generation INTEGER NOT NULL,
+          generation_start INTEGER NOT NULL,
+          head_lsn INTEGER NOT NULL,
+          remote_lsn INTEGER NOT NULL,
+          sealed_lsn INTEGER NOT NULL,
+          applied_lsn INTEGER NOT NULL,
+          applied_frames BLOB NOT NULL,
+          failure TEXT
+        );
+
+        CREATE TABLE extents (
+          log INTEGER NOT NULL REFERENCES logs(id),
+          chunk INTEGER NOT NULL,
+          first_lsn INTEGER NOT NULL,
+          end_lsn INTEGER NOT NULL,
+          generation INTEGER NOT NULL,
+          frames BLOB NOT NULL,
+          sealed_at INTEGER NOT NULL,
+          residency BLOB,
+          object_key TEXT, object_size INTEGER, object_checksum INTEGER, object_frames BLOB,
+          PRIMARY KEY (log, first_lsn)
+        ) WITHOUT ROWID;
+        """)
+    for name in ["next_node", "epoch", "remote_sequence"] {
+      try database.execute(
+        sql: "INSERT INTO counters VALUES (?, ?)", arguments: [name, name == "next_node" ? 2 : 0])
+    }
+  }
+}
+
+/// What a store was created with.
+public struct StoreSettings: Hashable, Sendable {
+  /// 32 hexadecimal digits.
+  public let storeID: String
+  /// The chunk size of logs that are created without one of their own.
+  public let chunkSize: ChunkSize
+  /// The quota of the local cache.
+  public var cacheSize: ByteCount
+  /// Where the remote is: `dir:PATH`.
+  public let remote: String
+  /// The directory of the WAL of logs that are created without one of their own.
+  public let walDirectory: String
+
+  package init(storeID: String, chunkSize: ChunkSize, cacheSize: ByteCount, remote: String, walDirectory: String) {
+    self.storeID = storeID
+    self.chunkSize = chunkSize
+    self.cacheSize = cacheSize
+    self.remote = remote
+    self.walDirectory = walDirectory
+  }
+}
+
+extension Manifest {
+  private enum Key {
+    static let storeID = "store_id"
+    static let chunkSize = "chunk_size"
+    static let cacheSize = "cache_size"
+    static let remote = "remote"
+    static let walDirectory = "wal_directory"
+  }
+
+  static func insert(_ settings: StoreSettings, _ database: Database) throws {
+    let rows = [
+      (Key.storeID, settings.storeID), (Key.chunkSize, settings.chunkSize.description),
+      (Key.cacheSize, settings.cacheSize.description), (Key.remote, settings.remote),
+      (Key.walDirectory, settings.walDirectory),
+    ]
+    for (key, value) in rows {
+      try database.execute(sql: "INSERT INTO settings VALUES (?, ?)", arguments: [key, value])
+    }
+  }
+
+  /// What the store was created with. - Throws: `corrupt`.
+  package func settings() throws(AofError) -> StoreSettings {
+    let rows = try read { try Row.fetchAll($0, sql: "SELECT key, value FROM settings") }
+    let values = Dictionary(
+      rows.map { (row: Row) -> (String, String) in (row["key"], row["value"]) }, uniquingKeysWith: { $1 })
+    guard let storeID = values[Key.storeID], let chunkSize = values[Key.chunkSize],
+      let cacheSize = values[Key.cacheSize], let remote = values[Key.remote],
+      let walDirectory = values[Key.walDirectory]
+    else { throw AofError(.corrupt, "the manifest \(path) lacks settings of the store") }
+    return StoreSettings(
+      storeID: storeID, chunkSize: try ChunkSize(ByteCount(parsing: chunkSize)),
+      cacheSize: try ByteCount(parsing: cacheSize), remote: remote, walDirectory: walDirectory)
+  }
+
+  /// Remembers another quota for the cache.
+  package func setCacheSize(_ size: ByteCount) throws(AofError) {
+    try write {
+      try $0.execute(
+        sql: "UPDATE settings SET value = ? WHERE key = ?", arguments: [size.description, Key.cacheSize])
+    }
+  }
+
+  /// Counts this opening of the store, and returns its number: the epoch of what it writes.
+  package func beginEpoch() throws(AofError) -> UInt64 {
+    try write { database in
+      try database.execute(sql: "UPDATE counters SET value = value + 1 WHERE name = 'epoch'")
+      return UInt64(try Int64.fetchOne(database, sql: "SELECT value FROM counters WHERE name = 'epoch'") ?? 0)
+    }
+  }
+
+  /// The number of the last element of the remote manifest chain that is known here; 0 before the first.
+  package func remoteSequence() throws(AofError) -> UInt64 {
+    try read {
+      UInt64(
+        clamping: try Int64.fetchOne($0, sql: "SELECT value FROM counters WHERE name = 'remote_sequence'") ?? 0)
+    }
+  }
+}

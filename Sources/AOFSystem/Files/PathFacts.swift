@@ -1,0 +1,39 @@
+import AOFCore
+import Glibc
+
+/// What the machine knows about a path.
+package enum PathFacts {
+  /// The path without links, `.` and `..`, absolute. The last part need not exist.
+  /// - Throws: `notFound` if a directory on the way is missing.
+  package static func absolute(_ path: String) throws(AofError) -> String {
+    if let resolved = realpath(path, nil) {
+      defer { free(resolved) }
+      return String(cString: resolved)
+    }
+    guard errno == ENOENT else { throw .systemCall("realpath", path, errno: errno) }
+    var trimmed = path
+    while trimmed.count > 1, trimmed.hasSuffix("/") { trimmed.removeLast() }
+    let parent = SystemDisk.parent(of: trimmed)
+    guard let resolved = realpath(parent, nil) else {
+      throw .systemCall("realpath", parent, errno: errno)
+    }
+    defer { free(resolved) }
+    let name = trimmed.split(separator: "/").last.map(String.init) ?? ""
+    let directory = String(cString: resolved)
+    return directory == "/" ? "/" + name : directory + "/" + name
+  }
+
+  /// Space and names of the filesystem that holds `path`, as statfs(2) tells.
+  package static func fileSystem(of path: String) throws(AofError) -> statvfs {
+    var facts = statvfs()
+    guard statvfs(path, &facts) == 0 else { throw .systemCall("statvfs", path, errno: errno) }
+    return facts
+  }
+
+  /// Whose files this process makes.
+  package static var userID: UInt32 { geteuid() }
+  package static var groupID: UInt32 { getegid() }
+
+  /// The id of this process.
+  package static var processID: Int32 { getpid() }
+}

@@ -1,0 +1,80 @@
+import AOFCore
+import CAofsShims
+import Glibc
+
+/// The machine's own filesystems.
+package struct SystemDisk: Disk {
+  package init() {}
+
+  package func open(_ path: String, _ mode: OpenMode) throws(AofError) -> File {
+    let flags =
+      switch mode {
+      case .read: O_RDONLY
+      case .readWrite: O_RDWR
+      case .readWriteCreate: O_RDWR | O_CREAT
+      case .createNew: O_RDWR | O_CREAT | O_EXCL
+      }
+    while true {
+      // O_NOFOLLOW: a link planted in a store must not lead us out of it.
+      let descriptor = aofs_openat(AT_FDCWD, path, flags | O_CLOEXEC | O_NOFOLLOW, 0o600)
+      if descriptor >= 0 { return File(path: path, descriptor: descriptor) }
+      if errno == EINTR { continue }
+      throw .systemCall("open", path, errno: errno)
+    }
+  }
+
+  package func createDirectory(_ path: String) throws(AofError) {
+    if mkdir(path, 0o700) == 0 {
+      try syncDirectory(Self.parent(of: path))
+      return
+    }
+    switch errno {
+    case EEXIST: return
+    case ENOENT:
+      let parent = Self.parent(of: path)
+      guard parent != path else { throw .systemCall("mkdir", path, errno: ENOENT) }
+      try createDirectory(parent)
+      try createDirectory(path)
+    default: throw .systemCall("mkdir", path, errno: errno)
+    }
+  }
+
+  package func rename(_ path: String, to newPath: String) throws(AofError) {
+    guard Glibc.rename(path, newPath) == 0 else { throw .systemCall("rename", path, errno: errno) }
+  }
+
+  package func remove(_ path: String) throws(AofError) {
+    guard unlink(path) == 0 else { throw .systemCall("unlink", path, errno: errno) }
+  }
+
+  package func syncDirectory(_ path: String) throws(AofError) {
+    let descriptor = aofs_openat(AT_FDCWD, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0)
+    guard descriptor >= 0 else { throw .systemCall("open", path, errno: errno) }
+    defer { close(descriptor) }
+    while fsync(descriptor) != 0 {
+      if errno == EINTR { continue }
+      throw .systemCall("fsync", path, errno: errno)
+    }
+  }
+
+  package func list(_ path: String) throws(AofError) -> [String] {
+    guard let stream = opendir(path) else { throw .systemCall("opendir", path, errno: errno) }
+    defer { closedir(stream) }
+    var names: [String] = []
+    while let entry = readdir(stream) {
+      let name = withUnsafePointer(to: &entry.pointee.d_name) {
+        $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
+      }
+      if name != "." && name != ".." { names.append(name) }
+    }
+    return names.sorted()
+  }
+
+  package func exists(_ path: String) -> Bool { access(path, F_OK) == 0 }
+
+  /// The directory that holds `path`.
+  package static func parent(of path: String) -> String {
+    guard let slash = path.lastIndex(of: "/") else { return "." }
+    return slash == path.startIndex ? "/" : String(path[..<slash])
+  }
+}

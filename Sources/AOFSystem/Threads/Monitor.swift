@@ -1,0 +1,96 @@
+import Glibc
+
+/// A value behind a lock that threads can wait on.
+///
+/// `Mutex` of the standard library serves wherever nobody waits for a change of the value; a monitor adds
+/// the waiting. Bodies run under the lock: they compute and copy, and make no system call.
+package final class Monitor<State>: @unchecked Sendable {  // `mutex` guards `state`
+  private let mutex: UnsafeMutablePointer<pthread_mutex_t>
+  private let changed: UnsafeMutablePointer<pthread_cond_t>
+  private var state: State
+
+  package init(_ state: sending State) {
+    mutex = .allocate(capacity: 1)
+    mutex.initialize(to: pthread_mutex_t())
+    pthread_mutex_init(mutex, nil)
+    changed = .allocate(capacity: 1)
+    changed.initialize(to: pthread_cond_t())
+    pthread_cond_init(changed, nil)
+    self.state = state
+  }
+
+  deinit {
+    pthread_cond_destroy(changed)
+    changed.deallocate()
+    pthread_mutex_destroy(mutex)
+    mutex.deallocate()
+  }
+
+  /// Runs `body` on the value, alone.
+  @inlinable
+  package func withLock<Result, Failure: Error>(
+    _ body: (inout State) throws(Failure) -> Result
+  ) throws(Failure) -> Result {
+    lock()
+    defer { unlock() }
+    return try body(&unguarded)
+  }
+
+  /// Runs `body` on the value, alone, then wakes all waiters.
+  @inlinable
+  package func change<Result, Failure: Error>(
+    _ body: (inout State) throws(Failure) -> Result
+  ) throws(Failure) -> Result {
+    lock()
+    defer {
+      wakeAll()
+      unlock()
+    }
+    return try body(&unguarded)
+  }
+
+  /// Waits until `ready` returns a value, and returns it. `ready` runs under the lock, at once and after
+  /// each ``change(_:)``; it may change the value when it returns one.
+  @inlinable
+  package func wait<Result, Failure: Error>(
+    until ready: (inout State) throws(Failure) -> Result?
+  ) throws(Failure) -> Result {
+    lock()
+    defer { unlock() }
+    while true {
+      if let result = try ready(&unguarded) { return result }
+      waitForChange()
+    }
+  }
+
+  /// As ``wait(until:)``, but nil after `milliseconds` without a value.
+  package func wait<Result, Failure: Error>(
+    atMost milliseconds: Int, until ready: (inout State) throws(Failure) -> Result?
+  ) throws(Failure) -> Result? {
+    var deadline = timespec()
+    clock_gettime(CLOCK_REALTIME, &deadline)
+    deadline.tv_sec += milliseconds / 1000
+    deadline.tv_nsec += (milliseconds % 1000) * 1_000_000
+    if deadline.tv_nsec >= 1_000_000_000 {
+      deadline.tv_nsec -= 1_000_000_000
+      deadline.tv_sec += 1
+    }
+    lock()
+    defer { unlock() }
+    while true {
+      if let result = try ready(&unguarded) { return result }
+      if pthread_cond_timedwait(changed, mutex, &deadline) == ETIMEDOUT { return try ready(&unguarded) }
+    }
+  }
+
+  @usableFromInline
+  package var unguarded: State {
+    @inline(__always) _read { yield state }
+    @inline(__always) _modify { yield &state }
+  }
+
+  @usableFromInline package func lock() { pthread_mutex_lock(mutex) }
+  @usableFromInline package func unlock() { pthread_mutex_unlock(mutex) }
+  @usableFromInline package func wakeAll() { pthread_cond_broadcast(changed) }
+  @usableFromInline package func waitForChange() { pthread_cond_wait(changed, mutex) }
+}

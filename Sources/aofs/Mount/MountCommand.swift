@@ -1,0 +1,94 @@
+import AOFCore
+import AOFSystem
+import ArgumentParser
+import Logging
+
+struct MountCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "mount", abstract: "Mount a store, creating it on first use.",
+    discussion: """
+      Returns when the mount answers, and leaves a daemon behind. 'fusermount3 -u MOUNTPOINT', 'umount' or \
+      SIGTERM end it, with nothing lost. Settings are stored when the store is created; later mounts may \
+      leave them out. Each long option is also an -o key_with_underscores=value.
+      """)
+
+  @Argument(help: ArgumentHelp("The directory that holds the store.", valueName: "store")) var store: String
+  @Argument(help: ArgumentHelp("An empty directory.", valueName: "mountpoint")) var mountPoint: String
+
+  @Option(
+    help: ArgumentHelp("Where checkpoints go: dir:PATH (default: dir:STORE/remote).", valueName: "remote"))
+  var remote: String?
+  @Option(
+    help: ArgumentHelp(
+      "The chunk size of new logs, a power of two from 128KiB to 4GiB (default: 64MiB).", valueName: "size"))
+  var chunkSize: String?
+  @Option(help: ArgumentHelp("The quota of the local cache (default: 10GiB).", valueName: "size"))
+  var cacheSize: String?
+  @Option(help: ArgumentHelp("Where the write-ahead log lies (default: STORE/wal).", valueName: "dir"))
+  var walDir: String?
+  @Option(
+    help: ArgumentHelp(
+      "How long a mount in use may take to end before it is cut off (default: 10s).", valueName: "time"))
+  var stopTimeout: String?
+  @Option(help: ArgumentHelp("Where the daemon's messages go (default: nowhere).", valueName: "file"))
+  var logFile: String?
+  @Option(
+    help: ArgumentHelp(
+      "How much to log: trace, debug, info, notice, warning, error or critical (default: notice).",
+      valueName: "level"))
+  var logLevel: String?
+  @Flag(name: .customShort("f"), help: "Stay in the foreground.") var foreground = false
+  @Option(
+    name: .customShort("o"),
+    help: ArgumentHelp(
+      "Options as mount(8) has them: ro, noatime, allow_other, chunk_size=…", valueName: "options"))
+  var options: [String] = []
+
+  @Option(help: .hidden) var readyDescriptor: Int32?
+
+  func run() throws {
+    if let readyDescriptor { return try runDaemon(ReadyReporter(descriptor: readyDescriptor)) }
+    try MountPointCheck.check(mountPoint: mountPoint, store: store)
+    let settings = try settings()
+    if foreground { return try serve(settings, ReadyReporter(descriptor: nil)) }
+    do {
+      try Daemon.start(settings)
+    } catch let failed as Daemon.Failed {
+      Output.complain("aofs: \(failed.report.message)\n")
+      throw ArgumentParser.ExitCode(failed.report.exitCode)
+    }
+  }
+
+  func settings() throws(AofError) -> MountSettings {
+    var list = try MountOptionList(parsing: options)
+    try list.add(.remote, remote)
+    try list.add(.chunkSize, chunkSize)
+    try list.add(.cacheSize, cacheSize)
+    try list.add(.walDir, walDir)
+    try list.add(.stopTimeout, stopTimeout)
+    try list.add(.logFile, logFile)
+    try list.add(.logLevel, logLevel)
+    return try MountSettings(store: store, mountPoint: mountPoint, options: list)
+  }
+
+  /// The process that stays. Its errors go to the one that started it, while that waits.
+  private func runDaemon(_ reporter: ReadyReporter) throws {
+    do throws(AofError) {
+      try serve(try settings(), reporter)
+    } catch {
+      if reporter.report(ReadyReport(error)) { throw ArgumentParser.ExitCode(AofsExitCode(error).rawValue) }
+      throw error
+    }
+  }
+
+  private func serve(_ settings: MountSettings, _ reporter: ReadyReporter) throws(AofError) {
+    // Before any thread is there that a signal could end the process on.
+    Signals.blockForWaiting()
+    LoggingSystem.bootstrap { label in
+      var handler = StreamLogHandler.standardError(label: label)
+      handler.logLevel = settings.logLevel
+      return handler
+    }
+    try MountSession(settings: settings, reporter: reporter).run()
+  }
+}

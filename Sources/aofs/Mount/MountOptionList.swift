@@ -1,0 +1,96 @@
+import AOFCore
+
+/// What `-o key=value,…` may say: settings of ours, options for the kernel, and words of fstab.
+struct MountOptionList: Equatable {
+  /// Settings by their name with underscores; each is also a long option with dashes.
+  enum Setting: String, CaseIterable {
+    case remote
+    case chunkSize = "chunk_size"
+    case cacheSize = "cache_size"
+    case walDir = "wal_dir"
+    case stopTimeout = "stop_timeout"
+    case logFile = "log_file"
+    case logLevel = "log_level"
+  }
+
+  private(set) var settings: [Setting: String] = [:]
+  /// Handed to the kernel through libfuse, in the order given, each once.
+  private(set) var kernel: [String] = []
+
+  /// Options of the kernel and of libfuse that are passed on.
+  static let passed: Set<String> = [
+    "ro", "allow_other", "allow_root", "default_permissions", "noatime", "noexec", "nosuid", "nodev", "sync",
+    "dirsync",
+  ]
+
+  /// Words that say nothing to us: fstab's own, and those that ask for what is so anyway.
+  static let ignored: Set<String> = [
+    "defaults", "auto", "noauto", "nofail", "_netdev", "user", "nouser", "users", "owner", "group", "rw",
+    "async",
+    "suid", "dev", "exec", "atime", "diratime", "nodiratime", "relatime",
+    "strictatime", "nolazytime", "silent", "loud",
+  ]
+
+  init() {}
+
+  /// - Parameter texts: the values of each `-o`. A comma within a value is written `\,`.
+  /// - Throws: `invalidArgument` for unknown names, missing or superfluous values, and for a setting that is
+  ///   given twice with different values.
+  init(parsing texts: [String]) throws(AofError) {
+    for text in texts {
+      for option in Self.split(text) { try add(option) }
+    }
+  }
+
+  /// Adds the value of a long option. - Throws: `invalidArgument` if `-o` says otherwise.
+  mutating func add(_ setting: Setting, _ value: String?) throws(AofError) {
+    guard let value else { return }
+    if let old = settings[setting], old != value {
+      throw AofError(
+        .invalidArgument, "\(setting.rawValue) is given twice, as '\(old)' and as '\(value)'",
+        remedy: "say it once")
+    }
+    settings[setting] = value
+  }
+
+  mutating func addKernel(_ option: String) {
+    if !kernel.contains(option) { kernel.append(option) }
+  }
+
+  private mutating func add(_ option: String) throws(AofError) {
+    let parts = option.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
+    guard let key = parts.first, !key.isEmpty else { return }
+    let value = parts.count > 1 ? parts[1] : nil
+    if let setting = Setting(rawValue: key) {
+      guard let value, !value.isEmpty else {
+        throw AofError(.invalidArgument, "-o \(key) needs a value", remedy: "write \(key)=VALUE")
+      }
+      try add(setting, value)
+    } else if Self.passed.contains(key), value == nil {
+      addKernel(key)
+    } else if Self.ignored.contains(key) || key.hasPrefix("x-") || key == "comment" {
+      return
+    } else {
+      let names = Setting.allCases.map(\.rawValue) + Self.passed.sorted()
+      throw AofError(
+        .invalidArgument, "unknown mount option '\(option)'", remedy: "use \(names.joined(separator: ", "))")
+    }
+  }
+
+  /// Cuts at commas that no backslash protects. A backslash before anything else is itself.
+  private static func split(_ text: String) -> [String] {
+    var options = [""]
+    var rest = text[...]
+    while let character = rest.popFirst() {
+      if character == "\\", rest.first == "," {
+        rest.removeFirst()
+        options[options.count - 1] += ","
+      } else if character == "," {
+        options.append("")
+      } else {
+        options[options.count - 1].append(character)
+      }
+    }
+    return options
+  }
+}

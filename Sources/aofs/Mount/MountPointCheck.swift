@@ -1,0 +1,53 @@
+import AOFCore
+import AOFSystem
+import Glibc
+
+/// What has to be so before anything is mounted.
+enum MountPointCheck {
+  /// - Parameter mountPoint: as the user wrote it; it need not exist.
+  /// - Throws: `system(ENOTCONN)` for a dead mount, `notFound`, `notADirectory`, `notEmpty`; `busy` for a
+  ///   place that is mounted already; `invalidArgument` where store and mount point lie in each other.
+  static func check(mountPoint: String, store: String) throws(AofError) {
+    let facts: FileFacts
+    do throws(AofError) {
+      facts = try FileFacts(of: mountPoint)
+      // The kernel may still know the attributes of a dead mount, but never its statistics.
+      _ = try PathFacts.fileSystem(of: mountPoint)
+    } catch {
+      switch error.errno {
+      case ENOTCONN: throw MountedStore.dead(mountPoint)
+      case ENOENT:
+        throw AofError(
+          .notFound, "the mount point \(mountPoint) does not exist",
+          remedy: "create it with 'mkdir -p \(mountPoint)'")
+      default: throw error
+      }
+    }
+    guard facts.isDirectory else {
+      throw AofError(
+        .notADirectory, "the mount point \(mountPoint) is not a directory", remedy: "give a directory")
+    }
+    let place = try FileFacts.resolved(mountPoint)
+    try refuseNesting(place, try FileFacts.resolved(store))
+    try refuseMounted(place, try MountTable.current())
+    guard try SystemDisk().list(place).isEmpty else {
+      throw AofError(
+        .notEmpty, "the mount point \(mountPoint) is not empty, and the mount would hide what is in it",
+        remedy: "give an empty directory")
+    }
+  }
+
+  static func refuseMounted(_ place: String, _ table: MountTable) throws(AofError) {
+    guard let entry = table.entries.last(where: { $0.mountPoint == place }) else { return }
+    let what = entry.type == MountedStore.type ? "the store \(entry.source)" : "a filesystem (\(entry.type))"
+    throw AofError(
+      .busy, "\(what) is already mounted on \(place)", remedy: "unmount it first, or give another directory")
+  }
+
+  static func refuseNesting(_ place: String, _ store: String) throws(AofError) {
+    guard MountTable.contains(place, store) || MountTable.contains(store, place) else { return }
+    throw AofError(
+      .invalidArgument, "the store \(store) and the mount point \(place) lie in one another",
+      remedy: "keep them apart")
+  }
+}

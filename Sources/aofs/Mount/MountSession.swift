@@ -1,0 +1,90 @@
+import AOFCore
+import AOFEngine
+import AOFFileSystem
+import AOFFuse
+import AOFSystem
+import Logging
+
+/// One mount, from opening the store to letting go of it.
+struct MountSession {
+  let settings: MountSettings
+  let reporter: ReadyReporter
+  private let logger = Logger(label: "aofs")
+
+  init(settings: MountSettings, reporter: ReadyReporter) {
+    self.settings = settings
+    self.reporter = reporter
+  }
+
+  /// Returns when the mount has ended and everything is in the store.
+  ///
+  /// - Throws: what kept the mount from being made; `timedOut` if it had to be cut off; what closing the
+  ///   store says.
+  func run() throws(AofError) {
+    let manager = try AofManager.open(settings.store, options: settings.storeOptions)
+    let stopper: MountStopper
+    do throws(AofError) {
+      stopper = MountStopper(
+        try mount(manager), manager: manager, stopTimeout: settings.stopTimeout, logger: logger)
+      try serve(stopper)
+    } catch {
+      logger.error("\(error)")
+      do throws(AofError) { try manager.close() } catch { logger.error("closing the store: \(error)") }
+      throw error
+    }
+    try manager.close()
+    logger.notice("unmounted", metadata: ["mountpoint": "\(settings.mountPoint)"])
+    if stopper.wasCut {
+      throw AofError(
+        .timedOut, "\(settings.mountPoint) was still in use after the stop timeout and was cut off",
+        remedy: "nothing that was written is lost; close what uses the mount before it is stopped")
+    }
+  }
+
+  private func serve(_ stopper: MountStopper) throws(AofError) {
+    try stopper.start()
+    let probe = MountProbe(mountPoint: settings.mountPoint, reporter: reporter, logger: logger)
+    defer { stopper.ended() }
+    let logger = logger
+    try stopper.mount.serve {
+      do throws(AofError) {
+        _ = try SystemThread.start("probe") { probe.run() }
+      } catch {
+        logger.error("\(error)")
+        probe.reporter.report(ReadyReport(error))
+      }
+    }
+  }
+
+  private func mount(_ manager: AofManager) throws(AofError) -> FuseMount {
+    let notifier = try KernelNotifier()
+    let control = ControlExecutor(manager: manager, residentTail: Limits.residentTail) { log in
+      notifier.invalidateAllAndWait(log)
+    }
+    var options = FileSystemOptions()
+    options.kernelCache = notifier
+    let files = try FileSystem(manager: manager, control: control, options: options)
+    return try FuseMount.mount(files, notifier: notifier, options: settings.fuseOptions, logger: logger)
+  }
+}
+
+/// Finds out from outside whether the mount answers.
+struct MountProbe: Sendable {
+  let mountPoint: String
+  let reporter: ReadyReporter
+  let logger: Logger
+
+  /// Blocks until the mount answers or fails. For a thread of its own, since the others answer it.
+  func run() {
+    do throws(AofError) {
+      _ = try PathFacts.fileSystem(of: mountPoint)
+      let entry = try MountTable.current().entries.last { $0.mountPoint == mountPoint }
+      // An early end of the mount shows the directory below it, which answers too.
+      guard try FileFacts(of: mountPoint).isDirectory, entry?.type == MountedStore.type else { return }
+      logger.notice("mounted", metadata: ["mountpoint": "\(mountPoint)"])
+      reporter.report(.ready)
+    } catch {
+      reporter.report(ReadyReport(error))
+    }
+  }
+}

@@ -1,0 +1,118 @@
+import AOFCore
+import AOFEngine
+import AOFFuse
+import AOFSystem
+import Logging
+
+/// Everything a mount needs to know, checked, with absolute paths. What is nil is as the store has it.
+struct MountSettings: Equatable {
+  var store: String
+  var mountPoint: String
+  var remote: String?
+  var chunkSize: ChunkSize?
+  var cacheSize: ByteCount?
+  var walDirectory: String?
+  /// Handed to libfuse.
+  var kernelOptions: [String]
+  /// How long a mount that is in use may take to end, in milliseconds, before it is cut off.
+  var stopTimeout: Int
+  var logLevel: Logger.Level
+  var logFile: String?
+
+  static let defaultStopTimeout = 10_000
+
+  /// - Throws: `invalidArgument` naming the setting; what the system says of a path.
+  init(
+    store: String, mountPoint: String, options: MountOptionList, isRoot: Bool = FileFacts.isRoot
+  ) throws(AofError) {
+    self.store = try FileFacts.resolved(store)
+    self.mountPoint = try FileFacts.resolved(mountPoint)
+    let settings = options.settings
+    remote = try settings[.remote].map(Self.remote)
+    chunkSize = try settings[.chunkSize].map { text throws(AofError) in
+      try ChunkSize(ByteCount(parsing: text))
+    }
+    cacheSize = try settings[.cacheSize].map { text throws(AofError) in try ByteCount(parsing: text) }
+    walDirectory = try settings[.walDir].map(FileFacts.resolved)
+    stopTimeout = try settings[.stopTimeout].map(Self.milliseconds) ?? Self.defaultStopTimeout
+    logFile = try settings[.logFile].map(FileFacts.resolved)
+    logLevel = try settings[.logLevel].map(Self.level) ?? .notice
+    var kernel = options
+    if isRoot {
+      // Logs belong to many users; the kernel keeps them apart by the files' permissions.
+      kernel.addKernel("allow_other")
+      kernel.addKernel("default_permissions")
+    }
+    kernelOptions = kernel.kernel
+  }
+
+  /// The arguments that make the daemon the same settings.
+  var arguments: [String] {
+    var arguments = ["mount", "--stop-timeout", "\(stopTimeout)ms", "--log-level", logLevel.rawValue]
+    if let remote { arguments += ["--remote", remote] }
+    if let chunkSize { arguments += ["--chunk-size", chunkSize.description] }
+    if let cacheSize { arguments += ["--cache-size", cacheSize.description] }
+    if let walDirectory { arguments += ["--wal-dir", walDirectory] }
+    if let logFile { arguments += ["--log-file", logFile] }
+    if !kernelOptions.isEmpty { arguments += ["-o", kernelOptions.joined(separator: ",")] }
+    return arguments + ["--", store, mountPoint]
+  }
+
+  var storeOptions: StoreOptions {
+    var options = StoreOptions()
+    options.createIfMissing = true
+    options.chunkSize = chunkSize
+    options.cacheSize = cacheSize
+    options.remote = remote
+    options.walDirectory = walDirectory
+    options.mountPoint = mountPoint
+    return options
+  }
+
+  var fuseOptions: MountOptions {
+    var options = MountOptions(mountPoint: mountPoint, source: store)
+    options.allowOther = kernelOptions.contains("allow_other")
+    options.readOnly = kernelOptions.contains("ro")
+    // The kernel checks permissions in any case; the names are left for what libfuse alone knows.
+    options.kernelOptions = kernelOptions.filter {
+      !["allow_other", "ro", "default_permissions"].contains($0)
+    }
+    return options
+  }
+
+  /// A directory remote becomes absolute: the daemon's directory is `/`.
+  private static func remote(_ text: String) throws(AofError) -> String {
+    let prefix = "dir:"
+    guard text.hasPrefix(prefix), text.count > prefix.count else {
+      throw AofError(
+        .invalidArgument, "'\(text)' is not a remote", remedy: "write dir:PATH for a directory")
+    }
+    return prefix + (try FileFacts.resolved(String(text.dropFirst(prefix.count))))
+  }
+
+  private static func level(_ text: String) throws(AofError) -> Logger.Level {
+    guard let level = Logger.Level(rawValue: text) else {
+      let names = Logger.Level.allCases.map(\.rawValue).joined(separator: ", ")
+      throw AofError(.invalidArgument, "'\(text)' is not a log level", remedy: "use one of \(names)")
+    }
+    return level
+  }
+
+  /// `10s`, `500ms`, `2m`, `1h`; a bare number is seconds.
+  static func milliseconds(_ text: String) throws(AofError) -> Int {
+    let digits = text.prefix { $0.isASCII && $0.isNumber }
+    let unit: Int? =
+      switch text.dropFirst(digits.count) {
+      case "ms": 1
+      case "", "s": 1000
+      case "m": 60_000
+      case "h": 3_600_000
+      default: nil
+      }
+    // Thirty days: more is a slip, and would not fit the system's clocks.
+    guard let unit, let number = Int(digits), number <= 2_592_000_000 / unit else {
+      throw AofError(.invalidArgument, "'\(text)' is not a time", remedy: "write 10s, 500ms, 2m or 1h")
+    }
+    return number * unit
+  }
+}

@@ -1,0 +1,154 @@
+import Glibc
+import Testing
+
+extension MountTests {
+  @Suite("Control") struct ControlTests {
+    @Test("§ctl-command: echo COMMAND > .ctl/command works from every shell", arguments: ["bash", "dash"])
+    func shells(shell: String) throws {
+      try withMount { mount in
+        try mount.makeLog("log", pattern(200_000))
+        let command = mount[".ctl/command"]
+        for line in ["echo seal > '\(command)'", "printf seal > '\(command)'", "echo 'seal log' >> '\(command)'"] {
+          let result = try run([shell, "-c", line])
+          #expect(result.status == 0, "\(line): \(result.errors)")
+        }
+        #expect(try mount.watermark("sealed", of: "log") == 200_000, "a seal is done when echo returns")
+        #expect(try run([shell, "-c", "echo checkpoint > '\(command)'"]).status == 0)
+        #expect(try mount.watermark("remote", of: "log") == 200_000)
+        let bad = try run([shell, "-c", "echo frobnicate > '\(command)'"])
+        #expect(bad.status != 0)
+        #expect(!bad.errors.isEmpty)
+        if shell == "bash" { #expect(bad.errors.contains("Invalid argument"), "\(bad.errors)") }
+        #expect(try text(mount[".ctl/result"]).contains("frobnicate"), "dash loses the errno; the text says it")
+      }
+    }
+
+    @Test("§ctl-errno §ctl-later: what a bad command gets")
+    func errors() throws {
+      try withMount { mount in
+        try mount.makeLog("log", pattern(100))
+        let rows = [
+          ("frobnicate", "EINVAL"), ("frobnicate log", "EINVAL"), ("seal absent", "ENOENT"),
+          ("evict absent", "ENOENT"), ("seal log more words", "EINVAL"), ("seal \"unclosed", "EINVAL"),
+          ("trim log 10\n", "EOPNOTSUPP"), ("truncate log 10\n", "EOPNOTSUPP"), ("seal log", "ok"),
+          ("seal \"log\"", "ok"), ("seal \"\\154og\"", "ok"), ("help", "ok"), ("checkpoint", "ok"),
+          ("evict log", "ok"), ("hydrate log", "ok"), ("hydrate log 0-50", "ok"), ("verify log", "ok"),
+        ]
+        for (command, expected) in rows {
+          let (result, answer) = try mount.control(command)
+          #expect(result == expected, "\(command): \(answer)")
+          if expected != "ok" { #expect(!answer.isEmpty, "\(command) says nothing") }
+          #expect(try text(mount[".ctl/result"]) == answer, "\(command)")
+        }
+        #expect(try contents(mount["log"]) == pattern(100))
+      }
+    }
+
+    @Test("§ctl-answer: the answer is read back on the handle that asked")
+    func answers() throws {
+      try withMount { mount in
+        try mount.makeLog("log", pattern(100))
+        let first = try mount.open(".ctl/command", O_RDWR)
+        let second = try mount.open(".ctl/command", O_RDWR)
+        #expect(outcome { try first.write("seal log") } == "ok")
+        #expect(outcome { try second.write("nonsense") } == "EINVAL")
+        let answer = String(decoding: try first.read(4096, at: 0), as: UTF8.self)
+        #expect(answer.contains("log"))
+        #expect(!answer.contains("nonsense"))
+        #expect(String(decoding: try second.read(4096, at: 0), as: UTF8.self).contains("nonsense"))
+        // Each write is a command of its own, at whatever offset.
+        #expect(outcome { try first.write("nonsense") } == "EINVAL")
+        #expect(outcome { try first.pwrite(Array("seal".utf8), at: 9000) } == "ok")
+        #expect(outcome { try first.truncate(0) } == "ok")
+      }
+    }
+
+    @Test("half a number does not act: trim and truncate need their newline")
+    func unfinished() throws {
+      try withMount { mount in
+        try mount.makeLog("log", pattern(100))
+        for verb in ["trim", "truncate"] {
+          _ = try mount.control("\(verb) log 5")
+          #expect(try contents(mount["log"]) == pattern(100))
+        }
+      }
+    }
+
+    @Test("several commands in one write are tried in order; the errno is the first failure's")
+    func several() throws {
+      try withMount { mount in
+        try mount.makeLog("a", pattern(1000))
+        try mount.makeLog("b", pattern(2000))
+        #expect(try mount.control("seal a\nseal b\n").outcome == "ok")
+        #expect(try mount.watermark("sealed", of: "a") == 1000)
+        #expect(try mount.watermark("sealed", of: "b") == 2000)
+      }
+    }
+
+    @Test("create makes a log with a chunk size of its own")
+    func create() throws {
+      try withMount { mount in
+        #expect(try mount.control("create big chunk_size=1MiB").outcome == "ok")
+        try mount.makeLog("small", [1])
+        #expect(try mount.control("create big chunk_size=1MiB").outcome == "EEXIST")
+        #expect(try mount.control("create odd chunk_size=100000").outcome == "EINVAL")
+        #expect(try mount.control("create tiny chunk_size=64KiB").outcome == "EINVAL")
+        #expect(outcome { try status(mount["odd"]) } == "ENOENT")
+        #expect(try status(mount["big"]).st_size == 0)
+      }
+    }
+
+    @Test("§ctl-logs: five watermarks, chunks, status and command for each log, and they are in order")
+    func logs() throws {
+      try withMount { mount in
+        try check(mkdir(mount["d"], 0o755))
+        try mount.makeLog("d/log", pattern(300_000))
+        func marks() throws -> [Int] {
+          try ["head", "remote", "sealed", "durable", "tail"].compactMap { try mount.watermark($0, of: "d/log") }
+        }
+        let before = try marks()
+        #expect(before.count == 5 && before.last == 300_000 && before.first == 0)
+        #expect(before == before.sorted())
+        #expect(try mount.control("seal", at: ".ctl/logs/d/log/command").outcome == "ok")
+        #expect(Array(try marks().dropFirst(2)) == [300_000, 300_000, 300_000])
+        #expect(try mount.control("checkpoint", at: ".ctl/logs/d/log/command").outcome == "ok")
+        #expect(try marks() == [0, 300_000, 300_000, 300_000, 300_000])
+        try mount.appender("d/log").write([1])
+        #expect(try marks().last == 300_001)
+        for name in ["status", "chunks"] {
+          #expect(!(try text(mount[".ctl/logs/d/log/\(name)"])).isEmpty)
+        }
+        #expect(outcome { try status(mount[".ctl/logs/absent/tail_lsn"]) } == "ENOENT")
+        #expect(outcome { try mount.open(".ctl/logs/d/log/tail_lsn", O_WRONLY) } == "EACCES" || geteuid() == 0)
+        #expect(try text(mount[".ctl/status"]).contains("d/log"))
+      }
+    }
+
+    @Test("§ctl-hidden: .ctl is reached by name and not listed")
+    func hidden() throws {
+      try withMount { mount in
+        try mount.makeLog("log", pattern(10))
+        #expect(try names(in: mount.point) == [Array("log".utf8)])
+        let directory = try status(mount[".ctl"])
+        #expect(directory.st_mode & S_IFMT == S_IFDIR)
+        #expect(directory.st_mode & 0o7777 == 0o700)
+        #expect(try status(mount[".ctl/command"]).st_mode & 0o7777 == 0o600)
+        #expect(try status(mount[".ctl/status"]).st_mode & 0o7777 == 0o400)
+        #expect(directory.st_uid == geteuid())
+        for attempt in [
+          outcome { try mount.open(".ctl/new", O_WRONLY | O_CREAT) }, outcome { try check(mkdir(mount[".ctl/d"], 0o700)) },
+          outcome { try check(unlink(mount[".ctl/command"])) }, outcome { try check(rmdir(mount[".ctl"])) },
+          outcome { try check(rename(mount["log"], mount[".ctl/log"])) },
+          outcome { try check(rename(mount[".ctl"], mount["ctl"])) },
+          outcome { try check(mkdir(mount[".ctl"], 0o700)) },
+        ] {
+          #expect(["EPERM", "EACCES", "EEXIST", "EBUSY", "EXDEV"].contains(attempt), "\(attempt)")
+        }
+        // What walks the mount sees logs, and copies them.
+        let copy = mount.folder.path + "/copy"
+        #expect(try run(["cp", "-r", mount.point, copy]).status == 0)
+        #expect(try names(in: copy) == [Array("log".utf8)])
+      }
+    }
+  }
+}

@@ -1,0 +1,132 @@
+import Foundation
+import Testing
+
+/// The command as it is built, run as a user runs it.
+@Suite struct BinaryTests {
+  private struct Run {
+    let code: Int32
+    let output: String
+    let errors: String
+  }
+
+  private static let command: URL = {
+    // The tests lie in a bundle beside the command, or in the same directory.
+    let here = Bundle.main.executableURL ?? URL(fileURLWithPath: CommandLine.arguments.first ?? ".")
+    let beside = sequence(first: here) { $0.path == "/" ? nil : $0.deletingLastPathComponent() }
+      .prefix(5).map { $0.appendingPathComponent("aofs") }
+    let products = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+      .deletingLastPathComponent().appendingPathComponent(".build/debug/aofs")
+    return beside.first { FileManager.default.isExecutableFile(atPath: $0.path) } ?? products
+  }()
+
+  private func run(_ arguments: [String] = [], input: String = "") throws -> Run {
+    let process = Process()
+    process.executableURL = Self.command
+    process.arguments = arguments
+    let (output, errors, feed) = (Pipe(), Pipe(), Pipe())
+    (process.standardOutput, process.standardError, process.standardInput) = (output, errors, feed)
+    try process.run()
+    try feed.fileHandleForWriting.write(contentsOf: Data(input.utf8))
+    try feed.fileHandleForWriting.close()
+    // Both texts are shorter than a pipe holds, so one can be read after the other.
+    let text = try output.fileHandleForReading.readToEnd() ?? Data()
+    let complaint = try errors.fileHandleForReading.readToEnd() ?? Data()
+    process.waitUntilExit()
+    return Run(
+      code: process.terminationStatus, output: String(decoding: text, as: UTF8.self),
+      errors: String(decoding: complaint, as: UTF8.self))
+  }
+
+  private func withTemporaryDirectory(_ body: (String) throws -> Void) throws {
+    let directory = FileManager.default.temporaryDirectory.appendingPathComponent("aofs-\(UUID().uuidString)")
+    try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
+    defer { try? FileManager.default.removeItem(at: directory) }
+    try body(directory.path)
+  }
+
+  @Test func noArgumentsGetShortHelpOnStandardError() throws {
+    let run = try run()
+    #expect(run.code == 64)
+    #expect(run.output.isEmpty)
+    #expect(run.errors.hasPrefix("usage: aofs mount STORE MOUNTPOINT"))
+  }
+
+  @Test func helpAndVersionAreAnswers() throws {
+    for arguments in [["--help"], ["help"], ["mount", "--help"], ["cat", "-h"], ["help", "verify"]] {
+      let run = try run(arguments)
+      #expect(run.code == 0)
+      #expect(run.output.contains("USAGE: aofs"))
+    }
+    let run = try run(["--version"])
+    #expect(run.code == 0)
+    #expect(run.output.hasPrefix("aofs "))
+  }
+
+  @Test func theInternalOptionIsNotShown() throws {
+    #expect(try !run(["mount", "--help"]).output.contains("ready-descriptor"))
+  }
+
+  @Test func badInputIsExplainedOnStandardError() throws {
+    try withTemporaryDirectory { directory in
+      let (file, store, place) = (directory + "/file", directory + "/store", directory + "/mnt")
+      try Data("x".utf8).write(to: URL(fileURLWithPath: file))
+      try FileManager.default.createDirectory(atPath: place, withIntermediateDirectories: false)
+      let cases: [([String], Int32, String)] = [
+        (["frob"], 64, "frob"), (["seal", directory + "/none"], 66, "STORE:NAME"),
+        (["mount", store, directory + "/none"], 66, "mkdir"),
+        (["mount", store, file], 66, "not a directory"),
+        (["mount", store, directory], 64, "in one another"),
+        (["mount", place + "/s", place], 64, "in one another"),
+        (["mount", store, place, "-o", "bogus"], 64, "bogus"),
+        (["mount", store, "/proc"], 75, "already mounted"),
+        (["mount", store, place, "--chunk-size", "3"], 64, "power of two"),
+        (["mount", store, place, "--remote", "ftp:x"], 64, "dir:PATH"),
+        (["mount", store, place, "--stop-timeout", "x"], 64, "10s"),
+        (["cat", store + ":a", "--follow"], 66, "STORE:NAME"), (["cat", "x", "--from", "y"], 64, "--from"),
+      ]
+      for (arguments, code, words) in cases {
+        let run = try run(arguments)
+        #expect(run.code == code, "\(arguments): \(run.errors)")
+        #expect(run.errors.contains(words), "\(arguments): \(run.errors)")
+        #expect(run.output.isEmpty, "\(arguments)")
+      }
+      try Data("x".utf8).write(to: URL(fileURLWithPath: place + "/in-the-way"))
+      let run = try run(["mount", store, place])
+      #expect(run.code == 73 && run.errors.contains("not empty"))
+      #expect(!FileManager.default.fileExists(atPath: store))
+    }
+  }
+
+  @Test func aStoreThatIsNotMountedServesEveryCommand() throws {
+    try withTemporaryDirectory { directory in
+      let log = directory + "/store:d/a.log"
+      let text = (0..<40_000).map { "line \($0)\n" }.joined()
+      #expect(try run(["append", log], input: "x").code == 66)
+      #expect(try run(["create", log, "--chunk-size", "128KiB"]).code == 0)
+      #expect(try run(["create", log]).code == 73)
+      let file = directory + "/input"
+      try Data(text.utf8).write(to: URL(fileURLWithPath: file))
+      #expect(try run(["append", log, file, "-"], input: "the end\n").code == 0)
+      for arguments in [
+        ["seal", log], ["checkpoint", directory + "/store"], ["evict", log], ["hydrate", log, "--to", "5"],
+      ] {
+        let run = try run(arguments)
+        #expect(run.code == 0 && run.output.hasPrefix("d/a.log: "), "\(arguments): \(run.errors)")
+      }
+      #expect(
+        try run(["cat", log, "--from", "131070", "--to", "131080"]).output
+          == String(text.dropFirst(131_070).prefix(10)))
+      #expect(try run(["cat", log, "--from", "\(text.utf8.count)"]).output == "the end\n")
+      #expect(try run(["cat", log, "--from", "99999999"]).code == 64)
+      #expect(try run(["cat", log, "--follow"]).code == 64)
+      #expect(try run(["verify", log, "--remote", "--json"]).output.contains("\"ok\" : true"))
+      #expect(try run(["status", log, "--json"]).output.contains("\"tail_lsn\" : \(text.utf8.count + 8)"))
+      #expect(try run(["ls", directory + "/store"]).output.contains("d/a.log"))
+      #expect(try run(["ls", directory + "/store:none"]).code == 66)
+      let objects = try run(["objects", log]).output.split(separator: "\n")
+      #expect(objects.count == (text.utf8.count + 8 + 131_071) / 131_072)
+      #expect(try run(["seal", directory + "/store:nope"]).code == 66)
+      #expect(try run(["ls", directory]).code == 64)
+    }
+  }
+}

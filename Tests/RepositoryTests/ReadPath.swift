@@ -1,0 +1,45 @@
+/// The words of the one read path.
+enum ReadPath {
+  /// Where the bytes of logs lie. Only the engine names them.
+  static let stores: Set<String> = ["ChunkFile", "TailBuffer", "LocalChunkStore", "RemoteChunkStore", "WalSegment"]
+
+  /// Ways to bytes of files that a module which serves reads has no use for.
+  static let fileAccess: Set<String> = ["pread", "preadv", "mmap", "FileHandle", "FileManager", "contentsOfFile"]
+
+  /// By module of Sources, the words that would be a second read path.
+  static let forbidden: [String: Set<String>] = [
+    "AOFFileSystem": stores.union(fileAccess),
+    "AOFFuse": stores.union(fileAccess),
+    "AOFControl": stores.union(fileAccess),
+    "aofs": stores,
+    "aof-integration": stores,
+  ]
+}
+
+/// Within the engine, bytes of chunk files are read where logs are read; everything else that reads them is
+/// listed with its reason.
+func engineReadViolations(in file: RepositoryFile) -> [Violation] {
+  guard file.module == "AOFEngine", !file.path.hasPrefix("Sources/AOFEngine/Reading/"),
+    ReadPath.otherReaders[file.path] == nil
+  else { return [] }
+  return codeOnly(file.text).split(separator: "\n", omittingEmptySubsequences: false).enumerated()
+    .compactMap { index, line in
+      guard let match = line.firstMatch(of: ReadPath.read) else { return nil }
+      return Violation(
+        path: file.path, line: index + 1,
+        reason: "\(match.0)) reads a file: reading logs belongs in AOFEngine/Reading")
+    }
+}
+
+extension ReadPath {
+  /// How the engine reads at an offset of a file: a method of a file, called.
+  nonisolated(unsafe) static let read = #/\.(?:pread|preadv|read(?:Exactly|Fully|All)?)\((?=into|at|from|_)/#
+
+  /// Files of the engine outside Reading that read files of the store, and why.
+  static let otherReaders: [String: String] = [
+    "Sources/AOFEngine/Chunks/LocalChunkStore.swift": "the chunk files themselves: what Reading calls",
+    "Sources/AOFEngine/Checkpoint/ExtentUpload.swift": "sealed extents on their way to the remote, each frame checked",
+    "Sources/AOFEngine/Recovery/WalRecovery.swift": "WAL segments, before any log is open",
+    "Sources/AOFEngine/Store/StoreLock.swift": "the lock file, which is no log",
+  ]
+}
