@@ -28,7 +28,7 @@ import Testing
   }
 
   /// Uploads `bytes` as chunk 0 from `first` on, in frames of `frameSize`.
-  private func upload(_ bytes: [UInt8], at first: LSN = 0, frameSize: Int = 4096) throws -> StoredObject {
+  private func upload(_ bytes: [UInt8], at first: LSN = 0, frameSize: Int = 4096) throws -> UploadedObject {
     let spec = RemoteChunkSpec(
       log: LogID(rawValue: 9), chunk: ChunkID(rawValue: 0), range: first..<first + bytes.count,
       generation: .first, epoch: 1)
