@@ -78,6 +78,11 @@ let package = Package(
       name: "aof-integration", dependencies: ["AOF"], swiftSettings: strict),
 
     // Tests, one target for each module and one for each way of testing the whole.
+    tests("AOFCompressionTests", ["AOFCore", "AOFCompression"]),
+    tests("AOFCoreTests", ["AOFCore"]),
+    tests("AOFSystemTests", ["AOFCore", "AOFSystem"]),
+    tests("AOFFormatTests", ["AOFCore", "AOFSystem", "AOFFormat"]),
+    tests("AOFRemoteTests", ["AOFCore", "AOFFormat", "AOFCompression", "AOFRemote"]),
     // The rules of the repository itself, and real mounts of the built command: neither imports a module.
     tests("RepositoryTests", []),
     .target(name: "CTestShims", path: "Tests/CTestShims", cSettings: gnuSource),

@@ -21,8 +21,10 @@ extension ByteCount {
   /// - Throws: `invalidArgument` for anything else, and for sizes past 2^64 - 1.
   public init(parsing text: String) throws(AofError) {
     let digits = text.prefix { $0.isASCII && $0.isNumber }
+    let unit = text.dropFirst(digits.count)
     let shift: UInt64? =
-      switch text.dropFirst(digits.count).lowercased() {
+      // The Kelvin sign has a lower-case k, too.
+      switch unit.utf8.allSatisfy({ $0 < 0x80 }) ? unit.lowercased() : "?" {
       case "", "b": 0
       case "k", "kib": 10
       case "m", "mib": 20

@@ -4,14 +4,13 @@ public struct UnixTime: RawRepresentable, Hashable, Comparable, Sendable, Codabl
 
   public init(rawValue: Int64) { self.rawValue = rawValue }
 
+  /// Moments outside of what 64 bits hold, some 292 years from 1970, become the first or the last of them.
   public init(seconds: Int64, nanoseconds: Int64) {
-    let (product, overflow) = seconds.multipliedReportingOverflow(by: 1_000_000_000)
-    let (sum, carry) = product.addingReportingOverflow(nanoseconds)
-    rawValue = overflow || carry ? (seconds < 0 ? .min : .max) : sum
+    rawValue = Int64(clamping: Int128(seconds) * 1_000_000_000 + Int128(nanoseconds))
   }
 
   /// Whole seconds, rounded towards the past.
-  public var seconds: Int64 { (rawValue - nanoseconds) / 1_000_000_000 }
+  public var seconds: Int64 { rawValue / 1_000_000_000 - (rawValue % 1_000_000_000 < 0 ? 1 : 0) }
 
   /// The rest, from 0 to 999,999,999.
   public var nanoseconds: Int64 {

@@ -47,6 +47,9 @@ package enum FrameTable {
       throw AofError(
         first > version ? .newerVersion : .corrupt, "a frame table has version \(first), not \(version)")
     }
+    guard bytes[1..<headerSize].allSatisfy({ $0 == 0 }) else {
+      throw AofError(.corrupt, "the reserved bytes of a frame table are not 0")
+    }
     var frames: [FrameRecord] = []
     frames.reserveCapacity((bytes.count - headerSize) / entrySize)
     bytes.withUnsafeBytes { buffer in

@@ -10,7 +10,8 @@ package struct StoreID: Hashable, Sendable {
 
   /// Reads 32 hexadecimal digits; nil for anything else.
   package init?(_ text: String) {
-    guard text.utf8.count == 32, let high = UInt64(text.prefix(16), radix: 16),
+    // Numbers may carry a sign; digits may not.
+    guard text.utf8.count == 32, text.utf8.allSatisfy({ Character(UnicodeScalar($0)).isHexDigit }), let high = UInt64(text.prefix(16), radix: 16),
       let low = UInt64(text.suffix(16), radix: 16)
     else { return nil }
     self.init(high: high, low: low)
@@ -18,18 +19,5 @@ package struct StoreID: Hashable, Sendable {
 }
 
 extension StoreID: CustomStringConvertible {
-  package var description: String { HexText.digits(high) + HexText.digits(low) }
-}
-
-/// Numbers as names of files and objects write them.
-package enum HexText {
-  /// 16 lower-case hexadecimal digits.
-  package static func digits(_ number: UInt64) -> String { padded(String(number, radix: 16), to: 16) }
-
-  /// 20 decimal digits, so that names sort as their numbers.
-  package static func decimal(_ number: UInt64) -> String { padded(String(number), to: 20) }
-
-  private static func padded(_ text: String, to width: Int) -> String {
-    String(repeating: "0", count: max(0, width - text.utf8.count)) + text
-  }
+  package var description: String { FixedWidthNumber.hex(high) + FixedWidthNumber.hex(low) }
 }

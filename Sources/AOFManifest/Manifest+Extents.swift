@@ -6,34 +6,27 @@ import GRDB
 extension Manifest {
   /// The extents of one chunk, in the order of their LSNs. - Throws: `corrupt`.
   package func extents(of log: LogID, in chunk: Range<LSN>) throws(AofError) -> [AofChunkRecord] {
-    let rows = try read {
-      try Row.fetchAll(
-        $0, sql: "SELECT * FROM extents WHERE log = ? AND first_lsn >= ? AND first_lsn < ? ORDER BY first_lsn",
-        arguments: [
-          Int64(log.rawValue), Int64(clamping: chunk.lowerBound.rawValue),
-          Int64(clamping: chunk.upperBound.rawValue),
-        ])
-    }
-    return try Self.extents(rows)
+    try extents(
+      "log = ? AND first_lsn >= ? AND first_lsn < ?",
+      [Int64(log.rawValue), Int64(clamping: chunk.lowerBound.rawValue), Int64(clamping: chunk.upperBound.rawValue)])
   }
 
   /// All extents of a log, in the order of their LSNs. - Throws: `corrupt`.
   package func extents(of log: LogID) throws(AofError) -> [AofChunkRecord] {
-    let rows = try read {
-      try Row.fetchAll(
-        $0, sql: "SELECT * FROM extents WHERE log = ? ORDER BY first_lsn", arguments: [Int64(log.rawValue)])
-    }
-    return try Self.extents(rows)
+    try extents("log = ?", [Int64(log.rawValue)])
   }
 
-  /// The extents of a log from `lsn` on that no published object holds yet. - Throws: `corrupt`.
+  /// The extents of a log that no published object holds yet, in the order of their LSNs. - Throws: `corrupt`.
   package func unpublishedExtents(of log: LogID) throws(AofError) -> [AofChunkRecord] {
-    let rows = try read {
+    try extents("log = ? AND object_key IS NULL", [Int64(log.rawValue)])
+  }
+
+  private func extents(_ condition: String, _ arguments: StatementArguments) throws(AofError) -> [AofChunkRecord] {
+    try read { database in
       try Row.fetchAll(
-        $0, sql: "SELECT * FROM extents WHERE log = ? AND object_key IS NULL ORDER BY first_lsn",
-        arguments: [Int64(log.rawValue)])
+        database, sql: "SELECT * FROM extents WHERE \(condition) ORDER BY first_lsn", arguments: arguments
+      ).map(Self.extent)
     }
-    return try Self.extents(rows)
   }
 
   /// Records objects that the remote manifest now names, the logs' new remote marks, and the number of the
@@ -59,7 +52,7 @@ extension Manifest {
           arguments: [Int64(lsn.rawValue), Int64(log.rawValue)])
       }
       try database.execute(
-        sql: "UPDATE counters SET value = ? WHERE name = 'remote_sequence'",
+        sql: "UPDATE counters SET value = max(value, ?) WHERE name = 'remote_sequence'",
         arguments: [Int64(clamping: sequence)])
     }
   }
@@ -92,43 +85,43 @@ extension Manifest {
       ])
   }
 
-  private static func extents(_ rows: [Row]) throws(AofError) -> [AofChunkRecord] {
-    var extents: [AofChunkRecord] = []
-    extents.reserveCapacity(rows.count)
-    for row in rows { extents.append(try extent(row)) }
-    return extents
-  }
-
-  private static func extent(_ row: Row) throws(AofError) -> AofChunkRecord {
-    let log = LogID(rawValue: UInt64(bitPattern: row["log"]))
-    let first = try lsn(row["first_lsn"], "extent of log \(log)")
-    let end = try lsn(row["end_lsn"], "extent of log \(log)")
-    guard first < end else { throw AofError(.corrupt, "the manifest has an empty extent of log \(log)") }
-    let frames = try FrameTable.decode(Array(row["frames"] as Data), start: first, byteCount: end - first)
-    let residency = (row["residency"] as Data?).map { Bitmap(bytes: Array($0), count: frames.count) }
+  private static func extent(_ row: Row) throws -> AofChunkRecord {
+    let log = LogID(rawValue: try row.natural("log"))
+    let first = try row.lsn("first_lsn")
+    let end = try row.lsn("end_lsn")
+    guard first < end else { throw ImpossibleContent(reason: "log \(log) has an extent from \(first) to \(end)") }
+    let table: Data = try row.checked("frames")
+    let frames = try ImpossibleContent.from("the extent of log \(log) from \(first) on") { () throws(AofError) in
+      try FrameTable.decode(Array(table), start: first, byteCount: end - first)
+    }
+    let residency: Data? = try row.checked("residency")
     return AofChunkRecord(
-      log: log, chunk: ChunkID(rawValue: UInt64(bitPattern: row["chunk"])), range: first..<end,
-      generation: Generation(rawValue: UInt32(truncatingIfNeeded: row["generation"] as Int64)), frames: frames,
-      sealedAt: UnixTime(rawValue: row["sealed_at"]),
+      log: log, chunk: ChunkID(rawValue: try row.natural("chunk")), range: first..<end,
+      generation: Generation(rawValue: try row.checked("generation")), frames: frames,
+      sealedAt: try row.time("sealed_at"),
       // A map that does not fit is no map: nothing counts as resident, and checksums find what is.
-      residency: residency.map { $0 ?? Bitmap(count: frames.count, filled: false) },
+      residency: residency.map {
+        Bitmap(bytes: Array($0), count: frames.count) ?? Bitmap(count: frames.count, filled: false)
+      },
       object: try object(row, frames: frames.count))
   }
 
-  private static func object(_ row: Row, frames: Int) throws(AofError) -> StoredObject? {
-    guard let key = row["object_key"] as String?, let size = row["object_size"] as Int64?,
-      let checksum = row["object_checksum"] as Int64?, let lengths = row["object_frames"] as Data?
-    else { return nil }
-    guard lengths.count == frames * 4, size >= 0 else {
-      throw AofError(.corrupt, "the manifest has no frame lengths that fit the object \(key)")
+  private static func object(_ row: Row, frames: Int) throws -> StoredObject? {
+    guard let key: String = try row.checked("object_key") else { return nil }
+    let lengths: Data = try row.checked("object_frames")
+    guard lengths.count == frames * 4 else {
+      throw ImpossibleContent(reason: "it has no frame lengths that fit the object \(key)")
     }
     return StoredObject(
-      key: key, size: UInt64(size), checksum: UInt32(truncatingIfNeeded: checksum),
+      key: key, size: try row.natural("object_size"), checksum: try row.checked("object_checksum"),
       frameLengths: decode(Array(lengths)))
   }
 
   private static func encode(_ lengths: [UInt32]) -> [UInt8] {
-    lengths.flatMap { length in (0..<4).map { UInt8(truncatingIfNeeded: length >> UInt32($0 * 8)) } }
+    var bytes: [UInt8] = []
+    bytes.reserveCapacity(lengths.count * 4)
+    for length in lengths { bytes.append(littleEndian: length) }
+    return bytes
   }
 
   private static func decode(_ bytes: [UInt8]) -> [UInt32] {

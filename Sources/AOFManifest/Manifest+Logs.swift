@@ -6,19 +6,17 @@ import GRDB
 extension Manifest {
   /// All logs of the store. - Throws: `corrupt`.
   package func logs() throws(AofError) -> [AofDescriptorRecord] {
-    let rows = try read { try Row.fetchAll($0, sql: "SELECT * FROM logs ORDER BY id") }
-    var logs: [AofDescriptorRecord] = []
-    logs.reserveCapacity(rows.count)
-    for row in rows { logs.append(try Self.log(row)) }
-    return logs
+    try read { try Row.fetchAll($0, sql: "SELECT * FROM logs ORDER BY id").map(Self.log) }
   }
 
-  /// All WAL directories of the store.
+  /// All WAL directories of the store. - Throws: `corrupt`.
   package func walDirectories() throws(AofError) -> [WalDirectoryRecord] {
-    try read { try Row.fetchAll($0, sql: "SELECT * FROM wal_directories ORDER BY id") }.map { row in
-      WalDirectoryRecord(
-        id: WalDirectoryID(rawValue: row["id"]), path: row["path"],
-        firstSequence: UInt64(bitPattern: row["first_sequence"]))
+    try read { database in
+      try Row.fetchAll(database, sql: "SELECT * FROM wal_directories ORDER BY id").map { row in
+        WalDirectoryRecord(
+          id: WalDirectoryID(rawValue: try row.checked("id")), path: try row.checked("path"),
+          firstSequence: try row.natural("first_sequence"))
+      }
     }
   }
 
@@ -60,22 +58,28 @@ extension Manifest {
     }
   }
 
-  /// Adds the extents of one seal and moves the log's sealed mark to their end, and its applied mark to `applied`,
-  /// which is there or further on; `appliedFrames` are the checksums between the two.
-  package func recordSeal(
-    _ extents: [AofChunkRecord], of log: LogID, applied: LSN, appliedFrames: [FrameRecord],
-    modificationTime: UnixTime
-  ) throws(AofError) {
+  /// Adds the extents of one seal and moves the log's sealed mark to their end, and with it the applied mark unless
+  /// that is further already: what was applied past the seal stays so, for no WAL may hold it any more.
+  /// - Throws: `busy`, and nothing changes, unless the extents go on from the sealed mark without a gap.
+  package func recordSeal(_ extents: [AofChunkRecord], of log: LogID, modificationTime: UnixTime) throws(AofError) {
     guard let end = extents.last?.range.upperBound else { return }
     try write { database in
-      for extent in extents { try Self.insert(extent, database) }
+      guard let row = try Row.fetchOne(database, sql: "SELECT * FROM logs WHERE id = ?", arguments: [Int64(log.rawValue)])
+      else { throw AofError(.notFound, "the manifest has no log \(log)") }
+      let record = try Self.log(row)
+      var next = record.sealed
+      for extent in extents {
+        guard extent.log == log, extent.range.lowerBound == next else {
+          throw AofError(.busy, "log \(log) is sealed up to \(next), and was to be sealed from \(extent.range.lowerBound)")
+        }
+        try Self.insert(extent, database)
+        next = extent.range.upperBound
+      }
       try database.execute(
-        sql: """
-          UPDATE logs SET sealed_lsn = ?, applied_lsn = ?, applied_frames = ? WHERE id = ?
-          """,
+        sql: "UPDATE logs SET sealed_lsn = ?, applied_lsn = ?, applied_frames = ? WHERE id = ?",
         arguments: [
-          Int64(end.rawValue), Int64(applied.rawValue), Data(FrameTable.encode(appliedFrames)),
-          Int64(log.rawValue),
+          Int64(end.rawValue), Int64(max(end, record.applied).rawValue),
+          Data(FrameTable.encode(try record.appliedFrames(from: end))), Int64(log.rawValue),
         ])
       try Self.setModificationTime(modificationTime, of: log, database)
     }
@@ -99,28 +103,44 @@ extension Manifest {
       ])
   }
 
-  private static func log(_ row: Row) throws(AofError) -> AofDescriptorRecord {
-    let id = LogID(rawValue: UInt64(bitPattern: row["id"]))
-    let sealed = try lsn(row["sealed_lsn"], "sealed LSN of log \(id)")
-    let applied = try lsn(row["applied_lsn"], "applied LSN of log \(id)")
+  private static func log(_ row: Row) throws -> AofDescriptorRecord {
+    let id = LogID(rawValue: try row.natural("id"))
+    let chunkSize = ByteCount(rawValue: try row.natural("chunk_size"))
+    let sealed = try row.lsn("sealed_lsn")
+    let applied = try row.lsn("applied_lsn")
     guard sealed <= applied else {
-      throw AofError(.corrupt, "the manifest has log \(id) applied only below what is sealed")
+      throw ImpossibleContent(reason: "log \(id) is applied up to \(applied) and sealed up to \(sealed)")
     }
-    let frames: Data = row["applied_frames"]
+    let frames: Data = try row.checked("applied_frames")
+    let (size, table) = try ImpossibleContent.from("log \(id)") { () throws(AofError) in
+      (
+        try ChunkSize(chunkSize),
+        try FrameTable.decode(Array(frames), start: sealed, byteCount: applied - sealed)
+      )
+    }
     return AofDescriptorRecord(
-      id: id, chunkSize: try ChunkSize(ByteCount(rawValue: UInt64(bitPattern: row["chunk_size"]))),
-      dataDirectory: row["data_directory"], walDirectory: WalDirectoryID(rawValue: row["wal_directory"]),
-      generation: Generation(rawValue: UInt32(truncatingIfNeeded: row["generation"] as Int64)),
-      generationStart: try lsn(row["generation_start"], "generation of log \(id)"),
-      head: try lsn(row["head_lsn"], "head LSN of log \(id)"),
-      remote: try lsn(row["remote_lsn"], "remote LSN of log \(id)"), sealed: sealed, applied: applied,
-      appliedFrames: try FrameTable.decode(Array(frames), start: sealed, byteCount: applied - sealed),
-      failure: row["failure"])
+        id: id, chunkSize: size, dataDirectory: try row.checked("data_directory"),
+        walDirectory: WalDirectoryID(rawValue: try row.checked("wal_directory")),
+        generation: Generation(rawValue: try row.checked("generation")),
+        generationStart: try row.lsn("generation_start"), head: try row.lsn("head_lsn"),
+        remote: try row.lsn("remote_lsn"), sealed: sealed, applied: applied, appliedFrames: table,
+        failure: try row.checked("failure"))
   }
+}
 
-  static func lsn(_ value: Int64, _ what: String) throws(AofError) -> LSN {
-    guard value >= 0 else { throw AofError(.corrupt, "the manifest has an impossible \(what): \(value)") }
-    return LSN(rawValue: UInt64(value))
+extension AofDescriptorRecord {
+  /// The part of ``appliedFrames`` from `lsn` on, at which a frame begins if it is below ``applied``.
+  fileprivate func appliedFrames(from lsn: LSN) throws -> ArraySlice<FrameRecord> {
+    var position = sealed
+    let below = appliedFrames.prefix { frame in
+      guard position < lsn else { return false }
+      position = position + Int(frame.length)
+      return true
+    }
+    guard position == lsn || lsn >= applied else {
+      throw AofError(.invalidArgument, "log \(id) cannot be sealed up to \(lsn), within a frame that is applied")
+    }
+    return appliedFrames[below.endIndex...]
   }
 }
 

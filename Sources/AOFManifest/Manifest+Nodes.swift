@@ -5,11 +5,7 @@ import GRDB
 extension Manifest {
   /// All names of the store. - Throws: `corrupt` for impossible ones.
   package func nodes() throws(AofError) -> [NodeRecord] {
-    let rows = try read { try Row.fetchAll($0, sql: "SELECT * FROM nodes ORDER BY id") }
-    var nodes: [NodeRecord] = []
-    nodes.reserveCapacity(rows.count)
-    for row in rows { nodes.append(try Self.node(row)) }
-    return nodes
+    try read { try Row.fetchAll($0, sql: "SELECT * FROM nodes ORDER BY id").map(Self.node) }
   }
 
   /// Adds a directory. Its id comes from ``reserveNodeID()``.
@@ -28,9 +24,10 @@ extension Manifest {
   /// A node id that was never used before, and never will be by anybody else.
   package func reserveNodeID() throws(AofError) -> NodeID {
     try write { database in
-      let next = try Int64.fetchOne(database, sql: "SELECT value FROM counters WHERE name = 'next_node'") ?? 2
+      let next = try Self.counter("next_node", database)
+      guard next > NodeID.root.rawValue else { throw ImpossibleContent(reason: "the next node would be \(next)") }
       try database.execute(sql: "UPDATE counters SET value = value + 1 WHERE name = 'next_node'")
-      return NodeID(rawValue: UInt64(next))
+      return NodeID(rawValue: next)
     }
   }
 
@@ -85,20 +82,20 @@ extension Manifest {
       ])
   }
 
-  private static func node(_ row: Row) throws(AofError) -> NodeRecord {
-    guard let kind = NodeKind(rawValue: row["kind"]) else {
-      throw AofError(.corrupt, "the manifest has a node of an unknown kind")
+  private static func node(_ row: Row) throws -> NodeRecord {
+    let id = NodeID(rawValue: try row.natural("id"))
+    guard let kind = NodeKind(rawValue: try row.checked("kind")) else {
+      throw ImpossibleContent(reason: "node \(id) is of an unknown kind")
     }
-    let name: Data? = row["name"]
+    let name: Data? = try row.checked("name")
     return NodeRecord(
-      id: NodeID(rawValue: UInt64(bitPattern: row["id"])), kind: kind,
-      parent: NodeID(rawValue: UInt64(bitPattern: row["parent"])),
-      name: try name.map { data throws(AofError) in try EntryName(Array(data)) },
+      id: id, kind: kind, parent: NodeID(rawValue: try row.natural("parent")),
+      name: try name.map { data in
+        try ImpossibleContent.from("node \(id)") { () throws(AofError) in try EntryName(Array(data)) }
+      },
       attributes: NodeAttributes(
-        mode: UInt32(truncatingIfNeeded: row["mode"] as Int64),
-        userID: UInt32(truncatingIfNeeded: row["uid"] as Int64),
-        groupID: UInt32(truncatingIfNeeded: row["gid"] as Int64),
-        accessTime: UnixTime(rawValue: row["atime"]), modificationTime: UnixTime(rawValue: row["mtime"]),
-        changeTime: UnixTime(rawValue: row["ctime"])))
+        mode: try row.checked("mode"), userID: try row.checked("uid"), groupID: try row.checked("gid"),
+        accessTime: try row.time("atime"), modificationTime: try row.time("mtime"),
+        changeTime: try row.time("ctime")))
   }
 }

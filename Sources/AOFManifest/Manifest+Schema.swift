@@ -108,16 +108,21 @@ extension Manifest {
 
   /// What the store was created with. - Throws: `corrupt`.
   package func settings() throws(AofError) -> StoreSettings {
-    let rows = try read { try Row.fetchAll($0, sql: "SELECT key, value FROM settings") }
-    let values = Dictionary(
-      rows.map { (row: Row) -> (String, String) in (row["key"], row["value"]) }, uniquingKeysWith: { $1 })
-    guard let storeID = values[Key.storeID], let chunkSize = values[Key.chunkSize],
-      let cacheSize = values[Key.cacheSize], let remote = values[Key.remote],
-      let walDirectory = values[Key.walDirectory]
-    else { throw AofError(.corrupt, "the manifest \(path) lacks settings of the store") }
-    return StoreSettings(
-      storeID: storeID, chunkSize: try ChunkSize(ByteCount(parsing: chunkSize)),
-      cacheSize: try ByteCount(parsing: cacheSize), remote: remote, walDirectory: walDirectory)
+    try read { database in
+      var values: [String: String] = [:]
+      for row in try Row.fetchAll(database, sql: "SELECT key, value FROM settings") {
+        values[try row.checked("key")] = try row.checked("value")
+      }
+      guard let storeID = values[Key.storeID], let chunkSize = values[Key.chunkSize],
+        let cacheSize = values[Key.cacheSize], let remote = values[Key.remote],
+        let walDirectory = values[Key.walDirectory]
+      else { throw ImpossibleContent(reason: "it lacks settings of the store") }
+      return try ImpossibleContent.from("the settings") { () throws(AofError) in
+        StoreSettings(
+          storeID: storeID, chunkSize: try ChunkSize(ByteCount(parsing: chunkSize)),
+          cacheSize: try ByteCount(parsing: cacheSize), remote: remote, walDirectory: walDirectory)
+      }
+    }
   }
 
   /// Remembers another quota for the cache.
@@ -132,15 +137,19 @@ extension Manifest {
   package func beginEpoch() throws(AofError) -> UInt64 {
     try write { database in
       try database.execute(sql: "UPDATE counters SET value = value + 1 WHERE name = 'epoch'")
-      return UInt64(try Int64.fetchOne(database, sql: "SELECT value FROM counters WHERE name = 'epoch'") ?? 0)
+      return try Self.counter("epoch", database)
     }
   }
 
   /// The number of the last element of the remote manifest chain that is known here; 0 before the first.
   package func remoteSequence() throws(AofError) -> UInt64 {
-    try read {
-      UInt64(
-        clamping: try Int64.fetchOne($0, sql: "SELECT value FROM counters WHERE name = 'remote_sequence'") ?? 0)
-    }
+    try read { try Self.counter("remote_sequence", $0) }
+  }
+
+  /// A counter that is missing is damage: to begin it anew would hand out numbers twice.
+  static func counter(_ name: String, _ database: Database) throws -> UInt64 {
+    let row = try Row.fetchOne(database, sql: "SELECT value FROM counters WHERE name = ?", arguments: [name])
+    guard let row else { throw ImpossibleContent(reason: "it lacks the counter \(name)") }
+    return try row.natural("value")
   }
 }

@@ -25,7 +25,7 @@ public final class Manifest: Sendable {
     guard !FileManager.default.fileExists(atPath: path) else {
       throw AofError(.alreadyExists, "\(path) exists")
     }
-    let manifest = try connect(path)
+    let manifest = try connect(path) { _ in }
     try manifest.write { database in
       try createSchema(database)
       try insert(settings, database)
@@ -40,17 +40,19 @@ public final class Manifest: Sendable {
     guard FileManager.default.fileExists(atPath: path) else {
       throw AofError(.notFound, "\(path) does not exist")
     }
-    let manifest = try connect(path)
-    try manifest.checkVersion()
-    return manifest
+    return try connect(path) { try checkVersion($0, path) }
   }
 
-  private static func connect(_ path: String) throws(AofError) -> Manifest {
+  /// `check` runs before anything that writes, and the pragma of the journal mode does: what is refused stays as it is.
+  private static func connect(
+    _ path: String, check: @escaping @Sendable (Database) throws -> Void
+  ) throws(AofError) -> Manifest {
     var configuration = Configuration()
     configuration.label = "aofs manifest"
     // Another process can only be reading along (a backup); wait for it rather than fail.
     configuration.busyMode = .timeout(10)
     configuration.prepareDatabase { database in
+      try check(database)
       try database.execute(sql: "PRAGMA journal_mode = WAL")
       try database.execute(sql: "PRAGMA synchronous = FULL")
       try database.execute(sql: "PRAGMA trusted_schema = OFF")
@@ -60,14 +62,10 @@ public final class Manifest: Sendable {
     }
   }
 
-  private func checkVersion() throws(AofError) {
-    let (application, version) = try read { database in
-      (
-        try Int.fetchOne(database, sql: "PRAGMA application_id") ?? 0,
-        try Int.fetchOne(database, sql: "PRAGMA user_version") ?? 0
-      )
-    }
-    guard application == Self.applicationID else {
+  private static func checkVersion(_ database: Database, _ path: String) throws {
+    let application = try Int.fetchOne(database, sql: "PRAGMA application_id")
+    let version = try Int.fetchOne(database, sql: "PRAGMA user_version") ?? 0
+    guard application == applicationID else {
       throw AofError(
         .notAStore, "\(path) is a database, but not a manifest of aofs",
         remedy: "name the directory that 'aofs mount' created")
@@ -109,13 +107,16 @@ public final class Manifest: Sendable {
       return try body()
     } catch let error as AofError {
       throw error
+    } catch let error as ImpossibleContent {
+      throw damaged(path, error.reason)
+    } catch let error as RowDecodingError {
+      throw damaged(path, error.description)
     } catch let error as DatabaseError {
       let reason = error.message ?? "SQLite error \(error.resultCode.rawValue)"
       switch error.resultCode {
-      case .SQLITE_NOTADB, .SQLITE_CORRUPT:
-        throw AofError(
-          .corrupt, "the manifest \(path) is damaged: \(reason)",
-          remedy: "keep a copy of it and of the files beside it, and restore the manifest from a backup")
+      case .SQLITE_NOTADB, .SQLITE_CORRUPT: throw damaged(path, reason)
+      // The schema was read, and is not the one of the version that the database states.
+      case .SQLITE_ERROR where reason.hasPrefix("no such"): throw damaged(path, reason)
       case .SQLITE_FULL: throw AofError(.noSpace, "no space to write the manifest \(path)")
       case .SQLITE_READONLY: throw AofError(.readOnly, "the manifest \(path) cannot be written: \(reason)")
       case .SQLITE_CONSTRAINT: throw AofError(.alreadyExists, "the manifest has that entry already: \(reason)")
@@ -124,6 +125,26 @@ public final class Manifest: Sendable {
       }
     } catch {
       throw AofError(.localFailure, "the manifest \(path): \(error)")
+    }
+  }
+  private static func damaged(_ path: String, _ reason: String) -> AofError {
+    AofError(
+      .corrupt, "the manifest \(path) is damaged: \(reason)",
+      remedy: "keep a copy of it and of the files beside it, and restore the manifest from a backup")
+  }
+}
+
+/// What a row of the manifest says and no version of aofs ever wrote. Becomes `corrupt`, with the file's name.
+struct ImpossibleContent: Error {
+  let reason: String
+
+  /// Runs `body` on content of the manifest: what it refuses is impossible content.
+  static func from<Result>(_ what: String, _ body: () throws(AofError) -> Result) throws -> Result {
+    do throws(AofError) {
+      return try body()
+    } catch {
+      if error.code == .newerVersion { throw error }
+      throw ImpossibleContent(reason: "\(what): \(error.message)")
     }
   }
 }

@@ -58,8 +58,6 @@ enum ImportTable {
 
   /// Files outside AOFSystem that do call libc, and why. May only shrink.
   static let libcCallers: [String: String] = [
-    "Sources/AOFRemote/Directory/DirectoryStore+Files.swift":
-      "holds directory descriptors, so that a store goes on where its folder is renamed; AOFSystem has no such calls",
     "Sources/AOFFuse/Command.swift": "runs fusermount3 and waits for it",
     "Sources/AOFFuse/FuseConnection.swift": "mounts the kernel's control files for a moment, to abort a mount",
     "Sources/AOFFuse/MountPoint.swift": "looks whether a mount point is empty",

@@ -42,7 +42,7 @@ public final class LocalChunkStore: Sendable {
 
   /// Says where a log's chunk files lie.
   func register(_ log: LogID, directory: String) {
-    state.withLock { $0.directories[log] = directory + "/" + HexText.digits(log.rawValue) }
+    state.withLock { $0.directories[log] = directory + "/" + FixedWidthNumber.hex(log.rawValue) }
   }
 
   // MARK: Bytes
@@ -153,7 +153,7 @@ public final class LocalChunkStore: Sendable {
     guard let directory = state.withLock({ $0.directories[key.log] }) else {
       throw AofError(.notFound, "log \(key.log) is not open")
     }
-    let path = directory + "/" + HexText.digits(key.chunk.rawValue) + ".chunk"
+    let path = directory + "/" + FixedWidthNumber.hex(key.chunk.rawValue) + ".chunk"
     let file: File
     do throws(AofError) {
       file = try disk.open(path, .readWrite)

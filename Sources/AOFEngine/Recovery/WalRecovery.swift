@@ -221,7 +221,7 @@ struct WalRecovery {
     let bytes = try read(path)
     defer { bytes.deallocate() }
     let copy = try environment.disk.open(
-      evidenceDirectory + "/" + name + "." + HexText.digits(environment.random()), .createNew)
+      evidenceDirectory + "/" + name + "." + FixedWidthNumber.hex(environment.random()), .createNew)
     try copy.write(UnsafeRawBufferPointer(bytes), at: 0)
     try copy.syncData()
     try environment.disk.syncDirectory(evidenceDirectory)

@@ -90,7 +90,7 @@ final class SegmentPool: Sendable {
   }
 
   private func makeSpare() throws(AofError) -> String {
-    let path = directory + "/" + HexText.digits(environment.random()) + Self.suffix
+    let path = directory + "/" + FixedWidthNumber.hex(environment.random()) + Self.suffix
     let file = try environment.disk.open(path, .createNew)
     do throws(AofError) {
       try file.allocate(Limits.walSegmentSize)

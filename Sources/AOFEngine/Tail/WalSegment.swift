@@ -39,7 +39,7 @@ public final class WalSegment: Sendable {
 
   private static let suffix = ".wal"
 
-  static func fileName(_ sequence: UInt64) -> String { HexText.decimal(sequence) + suffix }
+  static func fileName(_ sequence: UInt64) -> String { FixedWidthNumber.decimal(sequence) + suffix }
 
   /// The number in a segment's file name; nil for other names.
   static func sequence(ofFileName name: String) -> UInt64? {

@@ -100,18 +100,17 @@ extension ObjectInfo {
   ///
   /// - Throws: `corrupt`; `newerVersion`.
   package init(frame bytes: UnsafeRawBufferPointer, crc32c: CRC32CFunction) throws(AofError) {
-    let numbers = LittleEndianBytes(bytes)
     // The frame itself, whatever its version: skippable header, our magic, checksum at the end.
     guard bytes.count >= Self.fixedSize + Self.checksumSize,
-      numbers.number(at: 0, as: UInt32.self) == RemoteFormat.infoFrameMagic,
-      numbers.number(at: 4, as: UInt32.self).map(Int.init) == bytes.count - Self.headerSize,
+      bytes.numberIfPresent(at: 0, as: UInt32.self) == RemoteFormat.infoFrameMagic,
+      bytes.numberIfPresent(at: 4, as: UInt32.self).map(Int.init) == bytes.count - Self.headerSize,
       bytes[8..<16].elementsEqual(RemoteFormat.objectMagic)
     else { throw Self.corrupt("it does not begin as one") }
     let content = UnsafeRawBufferPointer(rebasing: bytes[..<(bytes.count - Self.checksumSize)])
-    guard numbers.number(at: content.count, as: UInt32.self) == crc32c(0, content) else {
+    guard bytes.numberIfPresent(at: content.count, as: UInt32.self) == crc32c(0, content) else {
       throw Self.corrupt("its checksum does not match")
     }
-    guard let version = numbers.number(at: 16, as: UInt32.self), version >= 1 else {
+    guard let version = bytes.numberIfPresent(at: 16, as: UInt32.self), version >= 1 else {
       throw Self.corrupt("its version is 0")
     }
     guard version <= RemoteFormat.objectVersion else {
@@ -120,27 +119,27 @@ extension ObjectInfo {
         "an object has version \(version), this aofs knows up to \(RemoteFormat.objectVersion)",
         remedy: "use the version of aofs that wrote it")
     }
-    try self.init(content: numbers, size: bytes.count)
+    try self.init(content: bytes, size: bytes.count)
   }
 
   /// The fields of a version 1 frame whose checksum was found good.
-  private init(content: LittleEndianBytes, size: Int) throws(AofError) {
-    guard let count = content.number(at: 20, as: UInt32.self), Self.encodedSize(frameCount: count) == size,
-      let log = content.number(at: 24, as: UInt64.self),
-      let chunk = content.number(at: 32, as: UInt64.self),
-      let generation = content.number(at: 40, as: UInt32.self),
-      content.number(at: 44, as: UInt32.self) == 0,
-      let first = content.number(at: 48, as: UInt64.self),
-      let end = content.number(at: 56, as: UInt64.self), first < end
+  private init(content: UnsafeRawBufferPointer, size: Int) throws(AofError) {
+    guard let count = content.numberIfPresent(at: 20, as: UInt32.self), Self.encodedSize(frameCount: count) == size,
+      let log = content.numberIfPresent(at: 24, as: UInt64.self),
+      let chunk = content.numberIfPresent(at: 32, as: UInt64.self),
+      let generation = content.numberIfPresent(at: 40, as: UInt32.self),
+      content.numberIfPresent(at: 44, as: UInt32.self) == 0,
+      let first = content.numberIfPresent(at: 48, as: UInt64.self),
+      let end = content.numberIfPresent(at: 56, as: UInt64.self), first < end
     else { throw Self.corrupt("its fields disagree") }
 
     var frames: [Frame] = []
     frames.reserveCapacity(Int(count))
     for offset in stride(from: Self.fixedSize, to: size - Self.checksumSize, by: Self.entrySize) {
-      guard let start = content.number(at: offset, as: UInt64.self),
-        let length = content.number(at: offset + 8, as: UInt32.self),
-        let crc = content.number(at: offset + 12, as: UInt32.self),
-        let time = content.number(at: offset + 16, as: Int64.self)
+      guard let start = content.numberIfPresent(at: offset, as: UInt64.self),
+        let length = content.numberIfPresent(at: offset + 8, as: UInt32.self),
+        let crc = content.numberIfPresent(at: offset + 12, as: UInt32.self),
+        let time = content.numberIfPresent(at: offset + 16, as: Int64.self)
       else { throw Self.corrupt("it is too short") }
       frames.append(
         Frame(start: LSN(rawValue: start), length: length, crc32c: crc, time: UnixTime(rawValue: time)))

@@ -66,15 +66,3 @@ package struct ObjectKey: Hashable, Sendable {
 extension ObjectKey: CustomStringConvertible {
   package var description: String { text }
 }
-
-/// Numbers of a fixed number of digits, so that the order of names is the order of numbers.
-package enum FixedWidthNumber {
-  /// 20 decimal digits.
-  package static func decimal(_ number: UInt64) -> String { padded(String(number), to: 20) }
-  /// 16 lower-case hex digits.
-  package static func hex(_ number: UInt64) -> String { padded(String(number, radix: 16), to: 16) }
-
-  private static func padded(_ digits: String, to width: Int) -> String {
-    String(repeating: "0", count: max(0, width - digits.utf8.count)) + digits
-  }
-}

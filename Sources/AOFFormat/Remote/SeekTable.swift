@@ -65,11 +65,10 @@ extension SeekTable {
   /// `tail` ends where the object ends, and holds at least ``footerSize`` bytes.
   /// - Throws: `corrupt`.
   package static func encodedSize(fromTail tail: UnsafeRawBufferPointer) throws(AofError) -> Int {
-    let bytes = LittleEndianBytes(tail)
     let footer = tail.count - footerSize
-    guard let count = bytes.number(at: footer, as: UInt32.self),
-      let descriptor = bytes.number(at: footer + 4, as: UInt8.self),
-      let magic = bytes.number(at: footer + 5, as: UInt32.self), magic == RemoteFormat.seekableMagic
+    guard let count = tail.numberIfPresent(at: footer, as: UInt32.self),
+      let descriptor = tail.numberIfPresent(at: footer + 4, as: UInt8.self),
+      let magic = tail.numberIfPresent(at: footer + 5, as: UInt32.self), magic == RemoteFormat.seekableMagic
     else { throw corrupt("it does not end with one") }
     guard descriptor == 0 else { throw corrupt("its descriptor is \(descriptor)") }
     guard count > 0 else { throw corrupt("it has no frames") }
@@ -82,18 +81,17 @@ extension SeekTable {
   /// - Throws: `corrupt`; also if `tail` does not hold the whole table.
   package init(tail: UnsafeRawBufferPointer) throws(AofError) {
     let size = try Self.encodedSize(fromTail: tail)
-    let bytes = LittleEndianBytes(tail)
     let start = tail.count - size
-    guard start >= 0, bytes.number(at: start, as: UInt32.self) == RemoteFormat.seekTableMagic,
-      bytes.number(at: start + 4, as: UInt32.self).map(Int.init) == size - Self.headerSize
+    guard start >= 0, tail.numberIfPresent(at: start, as: UInt32.self) == RemoteFormat.seekTableMagic,
+      tail.numberIfPresent(at: start + 4, as: UInt32.self).map(Int.init) == size - Self.headerSize
     else { throw Self.corrupt("its header is not where its size says") }
 
     entries = []
     entries.reserveCapacity((size - Self.headerSize - Self.footerSize) / Self.entrySize)
     for offset in stride(from: start + Self.headerSize, to: tail.count - Self.footerSize, by: Self.entrySize)
     {
-      guard let compressed = bytes.number(at: offset, as: UInt32.self),
-        let decompressed = bytes.number(at: offset + 4, as: UInt32.self), compressed > 0,
+      guard let compressed = tail.numberIfPresent(at: offset, as: UInt32.self),
+        let decompressed = tail.numberIfPresent(at: offset + 4, as: UInt32.self), compressed > 0,
         decompressed > 0, Int(decompressed) <= RemoteFormat.maximumFrameLength
       else { throw Self.corrupt("entry \(entries.count) is out of range") }
       entries.append(Entry(compressedSize: compressed, decompressedSize: decompressed))

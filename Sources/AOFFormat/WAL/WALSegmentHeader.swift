@@ -59,10 +59,16 @@ package struct WALSegmentHeader: Hashable, Sendable {
     guard version == WALFormat.version, block.number(at: end - 4) == checksum else {
       throw AofError(.corrupt, "the header of \(path) is damaged")
     }
+    let base: UInt64 = block.number(at: 40)
+    let size: UInt32 = block.number(at: 64)
+    // The segment's end is a position too: what follows computes with both.
+    guard size >= UInt32(WALFormat.segmentHeaderSize), base <= UInt64(Int64.max) - UInt64(size) else {
+      throw AofError(.corrupt, "the header of \(path) has an impossible size or place in the WAL")
+    }
     self.init(
       storeID: StoreID(high: block.number(at: 16), low: block.number(at: 24)),
-      sequence: block.number(at: 32), base: WalPosition(rawValue: block.number(at: 40)),
-      nonce: block.number(at: 48), size: block.number(at: 64),
+      sequence: block.number(at: 32), base: WalPosition(rawValue: base),
+      nonce: block.number(at: 48), size: size,
       created: UnixTime(rawValue: block.number(at: 56)))
   }
 }

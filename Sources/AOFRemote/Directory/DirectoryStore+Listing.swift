@@ -1,4 +1,5 @@
 import AOFCore
+import AOFSystem
 
 extension DirectoryStore {
   public func list(_ directory: RemoteKey?, after last: RemoteKey?, limit: Int) throws(AofError)
@@ -17,7 +18,7 @@ extension DirectoryStore {
   /// Appends the objects below one directory until `limit` are there. The depth of recursion is bounded by
   /// the longest key.
   private func collect(
-    _ directory: DirectoryFile, prefix: String, after last: RemoteKey?, limit: Int,
+    _ directory: DirectoryHandle, prefix: String, after last: RemoteKey?, limit: Int,
     into found: inout [RemoteListing]
   ) throws(AofError) {
     // Keys are ordered as whole strings: "a-b/c" comes before "a/c", so a directory sorts with its slash.
@@ -46,7 +47,7 @@ extension DirectoryStore {
   }
 
   /// Nil if it was deleted since the directory was read.
-  private func openBelow(_ directory: DirectoryFile, _ name: String) throws(AofError) -> DirectoryFile? {
+  private func openBelow(_ directory: DirectoryHandle, _ name: String) throws(AofError) -> DirectoryHandle? {
     do {
       return try directory.openDirectory(name)
     } catch {
@@ -56,9 +57,9 @@ extension DirectoryStore {
   }
 
   /// Nil if it was deleted since the directory was read.
-  private func size(of name: String, in directory: DirectoryFile) throws(AofError) -> UInt64? {
+  private func size(of name: String, in directory: DirectoryHandle) throws(AofError) -> UInt64? {
     do {
-      return try directory.regularFileSize(name)
+      return try directory.regularSize(of: name).map { UInt64(clamping: $0) }
     } catch {
       if error.code == .notFound { return nil }
       throw error

@@ -1,4 +1,5 @@
 import AOFCore
+import AOFSystem
 
 extension DirectoryStore {
   public func put(_ bytes: UnsafeRawBufferPointer, as key: RemoteKey, _ condition: RemoteCondition)
@@ -14,7 +15,7 @@ extension DirectoryStore {
   }
 
   /// The directory that is to hold the object, made if it is missing; it and all above it are on the disk.
-  func makeParent(of key: RemoteKey) throws(AofError) -> (DirectoryFile, String) {
+  func makeParent(of key: RemoteKey) throws(AofError) -> (DirectoryHandle, String) {
     var parts = key.parts
     let name = parts.removeLast()
     var directory = root
@@ -40,7 +41,8 @@ final class DirectoryUpload: RemoteUpload {
   private let temporaryName: String
   /// Locked for as long as it is open, so that nobody takes it for a crash's leftover. Nil once the upload
   /// is over.
-  private var file: DirectoryFile?
+  private var file: File?
+  private var size = 0
 
   init(_ store: DirectoryStore, _ key: RemoteKey) throws(AofError) {
     self.store = store
@@ -54,7 +56,7 @@ final class DirectoryUpload: RemoteUpload {
 
   /// Creates a file and locks it. A store that is being opened may find the file before it is locked, take
   /// it for a leftover and delete it: then another name is tried.
-  private static func makeTemporary(in directory: DirectoryFile) throws(AofError) -> (String, DirectoryFile) {
+  private static func makeTemporary(in directory: DirectoryHandle) throws(AofError) -> (String, File) {
     var random = SystemRandomNumberGenerator()
     for _ in 0..<16 {
       let digits = String(random.next(), radix: 16)
@@ -62,7 +64,7 @@ final class DirectoryUpload: RemoteUpload {
       let file = try directory.createFile(name)
       // A filesystem that has no locks is used without; there, nobody can lock a leftover and delete it
       // either.
-      let isLocked = (try? file.lock()) ?? true
+      let isLocked = (try? file.tryLockExclusively()) ?? true
       if isLocked, try file.hasName() { return (name, file) }
     }
     throw AofError(.busy, "every new temporary file was deleted by others", remedy: "try again")
@@ -73,7 +75,8 @@ final class DirectoryUpload: RemoteUpload {
   func write(_ bytes: UnsafeRawBufferPointer) throws(AofError) {
     guard let file else { throw AofError(.invalidArgument, "the upload of \(key) is over") }
     do {
-      try file.append(bytes)
+      try file.write(bytes, at: size)
+      size += bytes.count
     } catch {
       throw store.failure("cannot write", key, error)
     }
@@ -84,7 +87,7 @@ final class DirectoryUpload: RemoteUpload {
     // Whatever is left under the temporary name, after an error or a link, goes.
     defer { abandon() }
     do {
-      try file.sync()
+      try file.syncData()
       let (directory, name) = try store.makeParent(of: key)
       let created = try store.temporary.rename(
         temporaryName, to: name, of: directory, replacing: condition == .always)
@@ -92,9 +95,7 @@ final class DirectoryUpload: RemoteUpload {
       try directory.sync()
       return created ? .created : .alreadyExists
     } catch {
-      // A name that vanished on the way is no answer to "is the object there?".
-      let cause = error.code == .notFound ? AofError(.remoteFailure, error.message, cause: error) : error
-      throw store.failure("cannot publish", key, cause)
+      throw store.failure("cannot publish", key, error)
     }
   }
 

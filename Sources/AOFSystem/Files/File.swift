@@ -84,15 +84,14 @@ package class File: @unchecked Sendable {  // immutable, but for the descriptor'
     while fallocate(descriptor, 0, 0, off_t(count)) != 0 {
       if errno == EINTR { continue }
       guard errno == EOPNOTSUPP else { throw .systemCall("fallocate", path, errno: errno) }
-      guard ftruncate(descriptor, off_t(count)) == 0 else {
-        throw .systemCall("ftruncate", path, errno: errno)
-      }
+      if try size() < count { try truncate(count) }
       return
     }
   }
 
   /// Frees the blocks of a range, which then reads as zeros. The file keeps its size.
   package func punchHole(_ range: Range<Int>) throws(AofError) {
+    guard !range.isEmpty else { return }
     let mode = FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE
     while fallocate(descriptor, mode, off_t(range.lowerBound), off_t(range.count)) != 0 {
       if errno == EINTR { continue }
@@ -105,6 +104,15 @@ package class File: @unchecked Sendable {  // immutable, but for the descriptor'
 
   /// The bytes that the file takes on the disk.
   package func allocatedSize() throws(AofError) -> Int { Int(try status().st_blocks) * 512 }
+
+  /// The length in bytes of a regular file; nil for anything else that can be opened.
+  package func regularSize() throws(AofError) -> Int? {
+    let status = try status()
+    return status.st_mode & S_IFMT == S_IFREG ? Int(status.st_size) : nil
+  }
+
+  /// False once the file's last name was removed.
+  package func hasName() throws(AofError) -> Bool { try status().st_nlink > 0 }
 
   private func status() throws(AofError) -> stat {
     var status = stat()

@@ -11,16 +11,18 @@ package enum PathFacts {
       return String(cString: resolved)
     }
     guard errno == ENOENT else { throw .systemCall("realpath", path, errno: errno) }
-    var trimmed = path
-    while trimmed.count > 1, trimmed.hasSuffix("/") { trimmed.removeLast() }
+    // By bytes: a slash and a combining accent after it would be one character.
+    guard let name = path.utf8.split(separator: UInt8(ascii: "/")).last else {
+      throw .systemCall("realpath", path, errno: ENOENT)
+    }
+    let trimmed = String(path[..<name.endIndex])
     let parent = SystemDisk.parent(of: trimmed)
     guard let resolved = realpath(parent, nil) else {
       throw .systemCall("realpath", parent, errno: errno)
     }
     defer { free(resolved) }
-    let name = trimmed.split(separator: "/").last.map(String.init) ?? ""
     let directory = String(cString: resolved)
-    return directory == "/" ? "/" + name : directory + "/" + name
+    return (directory == "/" ? "" : directory) + "/" + String(Substring(name))
   }
 
   /// Space and names of the filesystem that holds `path`, as statfs(2) tells.

@@ -24,19 +24,22 @@ package struct SystemDisk: Disk {
   }
 
   package func createDirectory(_ path: String) throws(AofError) {
-    if mkdir(path, 0o700) == 0 {
-      try syncDirectory(Self.parent(of: path))
-      return
+    if mkdir(path, 0o700) != 0 {
+      switch errno {
+      case EEXIST:
+        guard try FileFacts(of: path).isDirectory else {
+          throw AofError(.notADirectory, "\(path) is not a directory", remedy: "name another place, or move it away")
+        }
+        return
+      case ENOENT:
+        let parent = Self.parent(of: path)
+        guard parent != path else { throw .systemCall("mkdir", path, errno: ENOENT) }
+        try createDirectory(parent)
+        guard mkdir(path, 0o700) == 0 || errno == EEXIST else { throw .systemCall("mkdir", path, errno: errno) }
+      default: throw .systemCall("mkdir", path, errno: errno)
+      }
     }
-    switch errno {
-    case EEXIST: return
-    case ENOENT:
-      let parent = Self.parent(of: path)
-      guard parent != path else { throw .systemCall("mkdir", path, errno: ENOENT) }
-      try createDirectory(parent)
-      try createDirectory(path)
-    default: throw .systemCall("mkdir", path, errno: errno)
-    }
+    try syncDirectory(Self.parent(of: path))
   }
 
   package func rename(_ path: String, to newPath: String) throws(AofError) {
@@ -61,12 +64,15 @@ package struct SystemDisk: Disk {
     guard let stream = opendir(path) else { throw .systemCall("opendir", path, errno: errno) }
     defer { closedir(stream) }
     var names: [String] = []
+    errno = 0
     while let entry = readdir(stream) {
       let name = withUnsafePointer(to: &entry.pointee.d_name) {
         $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
       }
       if name != "." && name != ".." { names.append(name) }
+      errno = 0
     }
+    guard errno == 0 else { throw .systemCall("readdir", path, errno: errno) }
     return names.sorted()
   }
 
@@ -74,7 +80,8 @@ package struct SystemDisk: Disk {
 
   /// The directory that holds `path`.
   package static func parent(of path: String) -> String {
-    guard let slash = path.lastIndex(of: "/") else { return "." }
+    // By bytes: a slash and a combining accent after it would be one character.
+    guard let slash = path.utf8.lastIndex(of: UInt8(ascii: "/")) else { return "." }
     return slash == path.startIndex ? "/" : String(path[..<slash])
   }
 }

@@ -15,7 +15,12 @@ package final class Monitor<State>: @unchecked Sendable {  // `mutex` guards `st
     pthread_mutex_init(mutex, nil)
     changed = .allocate(capacity: 1)
     changed.initialize(to: pthread_cond_t())
-    pthread_cond_init(changed, nil)
+    // Waits last as long as they say, whoever sets the wall clock meanwhile.
+    var attributes = pthread_condattr_t()
+    pthread_condattr_init(&attributes)
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC)
+    pthread_cond_init(changed, &attributes)
+    pthread_condattr_destroy(&attributes)
     self.state = state
   }
 
@@ -67,8 +72,9 @@ package final class Monitor<State>: @unchecked Sendable {  // `mutex` guards `st
   package func wait<Result, Failure: Error>(
     atMost milliseconds: Int, until ready: (inout State) throws(Failure) -> Result?
   ) throws(Failure) -> Result? {
+    let milliseconds = max(0, milliseconds)
     var deadline = timespec()
-    clock_gettime(CLOCK_REALTIME, &deadline)
+    clock_gettime(CLOCK_MONOTONIC, &deadline)
     deadline.tv_sec += milliseconds / 1000
     deadline.tv_nsec += (milliseconds % 1000) * 1_000_000
     if deadline.tv_nsec >= 1_000_000_000 {

@@ -9,7 +9,7 @@ package final class SystemThread: Sendable {
   /// - Throws: `system(EAGAIN)` when the process may start no more threads.
   package static func start(_ name: String, _ body: @escaping @Sendable () -> Void) throws(AofError) -> SystemThread {
     let thread = SystemThread()
-    let start = Unmanaged.passRetained(ThreadStart(name: String(name.prefix(15)), body: body, thread: thread))
+    let start = Unmanaged.passRetained(ThreadStart(name: name.utf8.prefix(15).map { CChar(bitPattern: $0) } + [0], body: body, thread: thread))
     var attributes = pthread_attr_t()
     pthread_attr_init(&attributes)
     defer { pthread_attr_destroy(&attributes) }
@@ -31,11 +31,12 @@ package final class SystemThread: Sendable {
 }
 
 private final class ThreadStart {
-  let name: String
+  /// With the NUL at its end.
+  let name: [CChar]
   let body: @Sendable () -> Void
   let thread: SystemThread
 
-  init(name: String, body: @escaping @Sendable () -> Void, thread: SystemThread) {
+  init(name: [CChar], body: @escaping @Sendable () -> Void, thread: SystemThread) {
     self.name = name
     self.body = body
     self.thread = thread
