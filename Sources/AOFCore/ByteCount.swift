@@ -4,11 +4,11 @@ public struct ByteCount: RawRepresentable, Hashable, Comparable, Sendable, Codab
 
   public init(rawValue: UInt64) { self.rawValue = rawValue }
 
-  /// `count` times 2^10 bytes. For constants: products past 2^64 - 1 lose their upper bits, here and below.
+  /// `count` times 1024 bytes.
   public static func kibibytes(_ count: UInt64) -> ByteCount { ByteCount(rawValue: count << 10) }
-  /// `count` times 2^20 bytes.
+  /// `count` times 1024² bytes.
   public static func mebibytes(_ count: UInt64) -> ByteCount { ByteCount(rawValue: count << 20) }
-  /// `count` times 2^30 bytes.
+  /// `count` times 1024³ bytes.
   public static func gibibytes(_ count: UInt64) -> ByteCount { ByteCount(rawValue: count << 30) }
 
   public static func < (lhs: ByteCount, rhs: ByteCount) -> Bool { lhs.rawValue < rhs.rawValue }

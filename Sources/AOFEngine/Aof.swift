@@ -92,4 +92,12 @@ public struct Watermarks: Hashable, Sendable {
   public var durable: LSN
   /// Where the next append goes.
   public var tail: LSN
+
+  public init(head: LSN, remote: LSN, sealed: LSN, durable: LSN, tail: LSN) {
+    self.head = head
+    self.remote = remote
+    self.sealed = sealed
+    self.durable = durable
+    self.tail = tail
+  }
 }

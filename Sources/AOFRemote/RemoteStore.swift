@@ -63,12 +63,14 @@ public enum RemoteCondition: Hashable, Sendable {
   case ifAbsent
 }
 
+/// What became of a conditional write.
 public enum RemoteOutcome: Hashable, Sendable {
   case created
   /// Nothing was written, since the key has an object.
   case alreadyExists
 }
 
+/// One object of a listing.
 public struct RemoteListing: Hashable, Sendable {
   public let key: RemoteKey
   /// Bytes.

@@ -13,8 +13,9 @@ struct TailPageTests {
   func quiet() {
     var page = TailPage(pageSize: 4096)
     #expect(append(100..<9000, to: &page) == .reply)
-    page.willRead(upTo: 8192, tail: 9000)
     #expect(append(9000..<9100, to: &page) == .reply)
+    page.willRead(upTo: 8192, tail: 9100)
+    #expect(append(9100..<9200, to: &page) == .reply)
   }
 
   @Test("an append drops the pages from its own on after a read that reached it")
@@ -38,6 +39,14 @@ struct TailPageTests {
     page.didInvalidate(upTo: 9100)
     #expect(page.size(tail: 9100) == 9100)
     #expect(page.size(tail: 9000) == 9100, "a look at the tail from before must not shrink the log")
+  }
+
+  @Test("a read of the page before the tail's counts for one append longer")
+  func lateRead() {
+    var page = TailPage(pageSize: 4096)
+    #expect(append(4000..<9000, to: &page) == .reply)
+    page.willRead(upTo: 4096, tail: 9000)
+    #expect(append(9000..<9100, to: &page) == .invalidate(from: 0))
   }
 
   @Test("an append that failed changes nothing")

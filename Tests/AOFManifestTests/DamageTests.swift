@@ -14,7 +14,7 @@ import Testing
     let manifest = try store.create()
     for number in 0..<4 {
       let log = try manifest.addTestLog("log-\(number)")
-      try manifest.recordSeal([extent(log.id, 0..<1000)], of: log.id, modificationTime: UnixTime(rawValue: 1))
+      try manifest.seal([extent(log.id, 0..<1000)], of: log.id)
       let sealed = try #require(try manifest.log(log.id))
       try manifest.recordApplied([progress(sealed, applied: 1500)], firstSequences: [log.walDirectory: 4])
       try manifest.recordPublished(

@@ -13,7 +13,7 @@ import Testing
     store = try TestStore()
     manifest = try store.create()
     log = try manifest.addTestLog("log").id
-    try manifest.recordSeal(ranges.map { extent(log, $0) }, of: log, modificationTime: UnixTime(rawValue: 1))
+    try manifest.seal(ranges.map { extent(log, $0) }, of: log)
   }
 
   @Test func extentsOfAChunk() throws {

@@ -33,7 +33,7 @@ final class TestStore: Sendable {
 
   static let attributes = NodeAttributes(
     mode: 0o1755, userID: .max, groupID: 7, accessTime: UnixTime(rawValue: -1), modificationTime: UnixTime(rawValue: 5),
-    changeTime: UnixTime(rawValue: .max))
+    changeTime: UnixTime(rawValue: 6))
 
   static let root = NodeRecord(id: .root, kind: .directory, parent: .root, name: nil, attributes: attributes)
 
@@ -60,6 +60,13 @@ extension Manifest {
     try addLog(
       NodeRecord(id: id, kind: .log, parent: .root, name: try EntryName(name), attributes: TestStore.attributes), log)
     return log
+  }
+
+  /// A seal of everything that is applied.
+  func seal(_ extents: [AofChunkRecord], of log: LogID, time: Int64 = 1) throws(AofError) {
+    try recordSeal(
+      extents, of: log, applied: extents.last?.range.upperBound ?? .zero, appliedFrames: [],
+      modificationTime: UnixTime(rawValue: time))
   }
 
   func log(_ id: LogID) throws(AofError) -> AofDescriptorRecord? { try logs().first { $0.id == id } }

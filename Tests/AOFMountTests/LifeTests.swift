@@ -124,6 +124,28 @@ extension MountTests {
       }
     }
 
+    @Test("§crash: a chunk that is sealed below a recovered tail takes nothing of that tail with it")
+    func sealBelowRecoveredTail() throws {
+      try withMount { mount in
+        // In one chunk; killed; then over its end in one write that ends well past it; killed before and after the
+        // full chunk was sealed, with the frames of the recovered part gone from the WAL.
+        let (first, second) = (100_000, 200_000)
+        try mount.makeLog("log", pattern(first))
+        try mount.kill()
+        try mount.start()
+        try mount.appender("log").write(pattern(second - first, from: first))
+        try mount.kill()
+        try mount.start()
+        #expect(try contents(mount["log"]) == pattern(second))
+        try mount.appender("log").write(pattern(1, from: second))
+        try waitUntil("the full chunk is sealed") { (try? mount.watermark("sealed", of: "log")) == 131_072 }
+        try mount.kill()
+        try mount.start()
+        #expect(try contents(mount["log"]) == pattern(second + 1))
+        #expect(outcome { try mount.appender("log").write([1]) } == "ok")
+      }
+    }
+
     @Test("a daemon killed while it seals and uploads comes back whole")
     func killedAtWork() throws {
       try withMount { mount in

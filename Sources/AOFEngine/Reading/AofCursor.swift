@@ -11,6 +11,7 @@ public struct AofCursor: ~Copyable, Sendable {
   private let log: Aof
   private var lease: ChunkLease?
 
+  /// What an offset of ``seek(_:from:)`` counts from.
   public enum SeekOrigin: Sendable {
     /// LSN 0.
     case start

@@ -36,26 +36,34 @@ struct SegmentScanner {
 
   /// Moves to the next sound frame after ``position``, whatever lies between; false if there is none.
   mutating func skipToNextFrame() -> Bool {
-    var candidate = position + WALFormat.frameAlignment
-    while candidate < end {
-      if frame(at: candidate) != nil {
-        position = candidate
-        return true
+    // Most of what is passed over is zeros: the magic number is looked for before anything else.
+    var offset = offset(of: position) + WALFormat.frameAlignment
+    while offset + WALFormat.frameHeaderSize <= bytes.count {
+      if bytes.number(at: offset) == WALFormat.frameMagic {
+        let candidate = header.base + (offset - WALFormat.segmentHeaderSize)
+        if frame(at: candidate) != nil {
+          position = candidate
+          return true
+        }
       }
-      candidate = candidate + WALFormat.frameAlignment
+      offset += WALFormat.frameAlignment
     }
     return false
   }
 
-  /// Whether anything but zeros lies from ``position`` to the end.
-  var hasBytesLeft: Bool {
-    let offset = WALFormat.segmentHeaderSize + (position - header.base)
-    guard offset < bytes.count else { return false }
-    return bytes[offset...].contains { $0 != 0 }
+  /// Whether a frame of this life of the segment was begun at ``position``: its header is there, its payload not.
+  /// Other bytes say nothing: they may be an earlier life's.
+  var hasTornFrame: Bool {
+    let offset = offset(of: position)
+    guard offset + WALFormat.frameHeaderSize <= bytes.count else { return false }
+    return WALFrameHeader(
+      decoding: UnsafeRawBufferPointer(rebasing: bytes[offset...]), nonce: header.nonce) != nil
   }
 
+  private func offset(of position: WalPosition) -> Int { WALFormat.segmentHeaderSize + (position - header.base) }
+
   private func frame(at position: WalPosition) -> Frame? {
-    let offset = WALFormat.segmentHeaderSize + (position - header.base)
+    let offset = offset(of: position)
     guard offset + WALFormat.frameHeaderSize <= bytes.count,
       let frame = WALFrameHeader(
         decoding: UnsafeRawBufferPointer(rebasing: bytes[offset...]), nonce: header.nonce)

@@ -7,7 +7,7 @@ import AOFSystem
 struct TailReplay {
   /// What a frame is to its log.
   enum Decision: Hashable {
-    /// The next bytes of the log.
+    /// It brings the next bytes of the log; a seal at a chunk boundary may have applied its first ones.
     case replay
     /// Applied already, or of a generation that ended.
     case skip
@@ -42,16 +42,17 @@ struct TailReplay {
     let end = frame.lsn + Int(frame.length)
     if record.failure != nil || end <= tail { return .skip }
     if frame.generation != record.generation { return .skip }
-    return frame.lsn == tail ? .replay : .gap
+    return frame.lsn <= tail ? .replay : .gap
   }
 
   /// Takes a frame for which ``decide(_:)`` said `replay`.
   mutating func replay(
     _ frame: SegmentScanner.Frame, into chunks: LocalChunkStore
   ) throws(AofError) {
-    checksums.append(frame.payload, time: frame.header.time)
+    let news = UnsafeRawBufferPointer(rebasing: frame.payload.dropFirst(tail - frame.header.lsn))
+    checksums.append(news, time: frame.header.time)
     modified = max(modified, frame.header.time)
-    buffer.append(contentsOf: frame.payload)
+    buffer.append(contentsOf: news)
     if buffer.count >= Self.bufferSize { try flush(into: chunks) }
   }
 

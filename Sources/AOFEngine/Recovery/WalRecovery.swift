@@ -10,7 +10,7 @@ import AOFSystem
 ///
 /// | the place is | it is | and then |
 /// |---|---|---|
-/// | followed by nothing but zeros | the end | |
+/// | followed by no frame of this life of the segment, nor begun as one | the end | |
 /// | at or above the highest durable mark | a torn end | whatever follows is void; its logs start a new generation |
 /// | below the highest durable mark | corruption | the segment is kept aside; logs with bytes missing are closed there; the others go on behind it |
 ///
@@ -183,7 +183,7 @@ struct WalRecovery {
       } while probe.skipToNextFrame()
     }
     if scanner.position < highestMark { return .corrupt(resumes: resumes) }
-    guard scanner.hasBytesLeft || !later.isEmpty else { return .end }
+    guard scanner.hasTornFrame || !later.isEmpty else { return .end }
     incidents.report(
       "the WAL in \(directory.path) ends torn at position \(scanner.position.rawValue), as a power cut leaves it; "
         + "what was not synced from there on is cut off")

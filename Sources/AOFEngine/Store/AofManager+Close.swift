@@ -32,6 +32,12 @@ extension AofManager {
     if let failure { throw failure }
   }
 
+  /// Waits until the background work that is queued now is done.
+  package func waitForMaintenance() {
+    let isDone = Monitor(false)
+    if services.maintenance.add({ isDone.change { $0 = true } }) { isDone.wait { $0 ? () : nil } }
+  }
+
   // MARK: Releasing WAL segments
 
   /// Calls for a release whenever the WAL has closed a few segments.
@@ -40,6 +46,7 @@ extension AofManager {
       action = { [weak self, weak wal] in
         guard let self, let wal else { return }
         if wal.closedSegmentCount >= WriteAheadLog.closedSegmentsBeforeApplying { queueRelease(of: wal) }
+        queueRefill(of: wal)
       }
     }
   }
@@ -55,6 +62,17 @@ extension AofManager {
         try release(wal)
       } catch {
         services.incidents.report("segments of the WAL in \(wal.record.path) could not be released: \(error)")
+      }
+    }
+  }
+
+  /// Prepares the file of the WAL's next segment in the background.
+  private func queueRefill(of wal: WriteAheadLog) {
+    services.maintenance.add { [self] in
+      do throws(AofError) {
+        try wal.pool.refill()
+      } catch {
+        services.incidents.report("the next segment of the WAL in \(wal.record.path) could not be prepared: \(error)")
       }
     }
   }

@@ -15,14 +15,16 @@ extension AofManager {
   public static func open(
     _ path: String, options: StoreOptions = StoreOptions(), logger: Logger = Logger(label: "aofs")
   ) throws(AofError) -> AofManager {
-    try open(path, options: options, logger: logger, environment: .system)
+    try open(path, options: options, logger: logger, environment: .system, remote: nil)
   }
 
-  /// As the above, on another disk or clock.
+  /// As the above, on another disk or clock, or with another remote in the place of the one that is named.
   package static func open(
-    _ path: String, options: StoreOptions, logger: Logger, environment: Environment
+    _ path: String, options: StoreOptions, logger: Logger = Logger(label: "aofs"),
+    environment: Environment = .system, remote: (any RemoteStore)? = nil
   ) throws(AofError) -> AofManager {
-    var opening = try StoreOpening(path, options: options, logger: logger, environment: environment)
+    let opening = try StoreOpening(
+      path, options: options, logger: logger, environment: environment, remote: remote)
     let manager = try opening.run()
     for wal in manager.state.withLock({ Array($0.wals.values) }) { manager.watch(wal) }
     return manager
@@ -35,22 +37,27 @@ struct StoreOpening {
   private let options: StoreOptions
   private let environment: Environment
   private let incidents: Incidents
+  private let givenRemote: (any RemoteStore)?
 
-  init(_ path: String, options: StoreOptions, logger: Logger, environment: Environment) throws(AofError) {
+  init(
+    _ path: String, options: StoreOptions, logger: Logger, environment: Environment, remote: (any RemoteStore)?
+  ) throws(AofError) {
     layout = StoreLayout(root: try PathFacts.absolute(path))
     self.options = options
     self.environment = environment
+    givenRemote = remote
     incidents = Incidents(clock: environment.clock, logger: logger)
   }
 
-  mutating func run() throws(AofError) -> AofManager {
+  func run() throws(AofError) -> AofManager {
     let isNew = try checkDirectory()
     let lock = try StoreLock.acquire(layout, mountPoint: options.mountPoint, disk: environment.disk)
     if isNew { try createManifest() }
     let manifest = try Manifest.open(layout.manifest)
     let settings = try reconcile(manifest)
     let storeID = try Self.storeID(settings)
-    let remote = try RemoteLocation(parsing: settings.remote, workingDirectory: layout.root).open(create: true)
+    let location = try RemoteLocation(parsing: settings.remote, workingDirectory: layout.root)
+    let remote = if let givenRemote { givenRemote } else { try location.open(create: true) }
     let nameSpace = try NameSpace(manifest)
     let checkpointer = try Checkpointer(
       manifest: manifest, nameSpace: nameSpace, remote: remote, environment: environment, storeID: settings.storeID,
@@ -193,16 +200,17 @@ struct StoreOpening {
       let news = recovery.logs.values.filter(\.hasNews)
       try manifest.recordApplied(news.map(\.progress), firstSequences: [record.id: recovery.nextSequence])
       for log in news { descriptors[log.record.id] = log.recovered }
-      try removeSegments(in: record.path, before: recovery.nextSequence)
+      try recycleSegments(of: wal, before: recovery.nextSequence)
       wals[record.id] = wal
     }
     return (descriptors, wals)
   }
 
-  private func removeSegments(in directory: String, before sequence: UInt64) throws(AofError) {
+  private func recycleSegments(of wal: WriteAheadLog, before sequence: UInt64) throws(AofError) {
+    let directory = wal.record.path
     for name in try environment.disk.list(directory) {
       guard let found = WalSegment.sequence(ofFileName: name), found < sequence else { continue }
-      try environment.disk.remove(directory + "/" + name)
+      try wal.pool.recycle(directory + "/" + name)
     }
     try environment.disk.syncDirectory(directory)
   }

@@ -29,8 +29,10 @@ extension Aof {
   func seal(upTo limit: (LogState) -> LSN) throws(AofError) -> Range<LSN>? {
     guard let plan = try planSeal(limit) else { return nil }
     do throws(AofError) {
-      try makeDurable(through: plan.range.upperBound)
-      try services.manifest.recordSeal(plan.extents, of: id, modificationTime: plan.modified)
+      try makeDurable(through: plan.applied)
+      try services.manifest.recordSeal(
+        plan.extents, of: id, applied: plan.applied, appliedFrames: plan.framesPastSeal,
+        modificationTime: plan.modified)
     } catch {
       state.withLock { $0.checksumsPastSeal = nil }
       throw error
@@ -42,22 +44,29 @@ extension Aof {
   private struct SealPlan {
     let range: Range<LSN>
     let extents: [AofChunkRecord]
+    /// Where the log is durable in its chunk files once the seal is recorded: the seal's end, or the tail if the log
+    /// was applied past the seal's end before. What was applied must stay so: its WAL may be gone.
+    let applied: LSN
+    /// The checksums from the seal's end to ``applied``.
+    let framesPastSeal: [FrameRecord]
     let modified: UnixTime
   }
 
   private func planSeal(_ limit: (LogState) -> LSN) throws(AofError) -> SealPlan? {
     let now = services.environment.clock.now()
-    let (range, frames, generation, modified) = try state.withLock { state throws(AofError) in
+    return try state.withLock { state throws(AofError) -> SealPlan? in
       if let failure = state.failure { throw failure }
       let range = state.sealed..<max(state.sealed, limit(state))
-      guard !range.isEmpty else { return (range, [FrameRecord](), state.generation, state.lastAppend) }
+      guard !range.isEmpty else { return nil }
       // The frame that holds the limit goes on: what is appended from here on has checksums of its own.
-      state.checksumsPastSeal = state.checksums.continued(from: range.upperBound)
-      return (range, Array(state.checksums.frames(upTo: range.upperBound)), state.generation, state.lastAppend)
+      let rest = state.checksums.continued(from: range.upperBound)
+      state.checksumsPastSeal = rest
+      let applied = state.applied > range.upperBound ? state.tail : range.upperBound
+      let frames = Array(state.checksums.frames(upTo: range.upperBound))
+      return SealPlan(
+        range: range, extents: extents(range, frames, generation: state.generation, sealedAt: now),
+        applied: applied, framesPastSeal: Array(rest.frames(upTo: applied)), modified: state.lastAppend)
     }
-    guard !range.isEmpty else { return nil }
-    return SealPlan(
-      range: range, extents: extents(range, frames, generation: generation, sealedAt: now), modified: modified)
   }
 
   /// Splits a run at its chunk boundaries, which are frame boundaries too.
@@ -91,8 +100,8 @@ extension Aof {
     let end = plan.range.upperBound
     state.change { state in
       state.sealed = end
-      state.applied = end
-      state.durable = max(state.durable, end)
+      state.applied = plan.applied
+      state.durable = max(state.durable, plan.applied)
       if let rest = state.checksumsPastSeal { state.checksums = rest }
       state.checksumsPastSeal = nil
       // Their checksums are the extents' now; what a seal of full chunks left of them is checked with the tail.

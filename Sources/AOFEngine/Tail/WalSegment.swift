@@ -2,7 +2,7 @@ import AOFCore
 import AOFFormat
 import AOFSystem
 
-/// One file of a WAL, preallocated, and written from its start to its end once in each of its lives.
+/// One file of a WAL, written from its start to its end once in each of its lives.
 public final class WalSegment: Sendable {
   /// Its number in the WAL, from 1.
   public let sequence: UInt64
@@ -16,7 +16,7 @@ public final class WalSegment: Sendable {
   /// The position of the first frame.
   var base: WalPosition { header.base }
 
-  private init(path: String, file: File, header: WALSegmentHeader, start: (log: LogID, lsn: LSN)?) {
+  init(path: String, file: File, header: WALSegmentHeader, start: (log: LogID, lsn: LSN)?) {
     self.path = path
     self.file = file
     self.header = header
@@ -27,25 +27,8 @@ public final class WalSegment: Sendable {
   /// The offset in the file of a position in the WAL.
   func offset(of position: WalPosition) -> Int { WALFormat.segmentHeaderSize + (position - base) }
 
-  /// Creates the file, reserves its space, and makes its name durable.
-  static func create(
-    in directory: String, header: WALSegmentHeader, start: (log: LogID, lsn: LSN)? = nil, disk: any Disk
-  ) throws(AofError) -> WalSegment {
-    let path = directory + "/" + fileName(header.sequence)
-    let file = try disk.open(path, .createNew)
-    do throws(AofError) {
-      try file.allocate(Int(header.size))
-      try writeHeader(header, to: file)
-      try file.syncData()
-      try disk.syncDirectory(directory)
-    } catch {
-      try? disk.remove(path)
-      throw error
-    }
-    return WalSegment(path: path, file: file, header: header, start: start)
-  }
-
-  private static func writeHeader(_ header: WALSegmentHeader, to file: File) throws(AofError) {
+  /// Writes the header's block; not synced.
+  static func writeHeader(_ header: WALSegmentHeader, to file: File) throws(AofError) {
     let block = UnsafeMutableRawBufferPointer.allocate(byteCount: WALFormat.segmentHeaderSize, alignment: 4096)
     defer { block.deallocate() }
     header.encode(into: block)

@@ -90,12 +90,10 @@ extension WriteAheadLog {
 
   /// Creates the segment that continues the WAL. Only the committer may activate it.
   func prepareSegment(forLog start: (log: LogID, lsn: LSN)?) throws(AofError) -> WalSegment {
-    try WalSegment.create(
-      in: record.path,
-      header: Self.header(
-        sequence: nextSequence(), base: committer.position, storeID: storeID,
-        environment: environment),
-      start: start, disk: environment.disk)
+    try pool.take(
+      Self.header(
+        sequence: nextSequence(), base: committer.position, storeID: storeID, environment: environment),
+      start: start)
   }
 
   /// Whether the segment begins exactly where the WAL ends.

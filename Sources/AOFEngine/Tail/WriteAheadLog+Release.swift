@@ -28,7 +28,7 @@ extension WriteAheadLog {
     return segments.last.map { $0.segment.sequence + 1 } ?? 1
   }
 
-  /// Removes the segments before `sequence`. The manifest calls them void already, so that nothing depends on
+  /// Recycles the segments before `sequence`. The manifest calls them void already, so that nothing depends on
   /// whether their files are gone.
   func release(before sequence: UInt64) throws(AofError) {
     let released = state.withLock { state in
@@ -37,7 +37,7 @@ extension WriteAheadLog {
       return state.segments.prefix(count).map(\.segment)
     }
     guard !released.isEmpty else { return }
-    for segment in released { try environment.disk.remove(segment.path) }
+    for segment in released { try pool.recycle(segment) }
     try environment.disk.syncDirectory(record.path)
   }
 }

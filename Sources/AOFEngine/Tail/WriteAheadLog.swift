@@ -37,6 +37,7 @@ final class WriteAheadLog: Sendable {
   let record: WalDirectoryRecord
   let state: Monitor<State>
   let storeID: StoreID
+  let pool: SegmentPool
   let environment: Environment
   /// Called, outside of all locks, when a segment is full.
   let whenSegmentCloses = Mutex<(@Sendable () -> Void)?>(nil)
@@ -50,10 +51,9 @@ final class WriteAheadLog: Sendable {
     self.record = record
     self.storeID = storeID
     self.environment = environment
-    let segment = try WalSegment.create(
-      in: record.path,
-      header: Self.header(sequence: firstSequence, base: base, storeID: storeID, environment: environment),
-      disk: environment.disk)
+    pool = try SegmentPool(directory: record.path, environment: environment)
+    let segment = try pool.take(
+      Self.header(sequence: firstSequence, base: base, storeID: storeID, environment: environment))
     committer = Committer(segment: segment)
     state = Monitor(
       State(written: base, synced: base, segments: [LiveSegment(segment: segment)]))

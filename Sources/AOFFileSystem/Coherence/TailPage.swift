@@ -22,6 +22,14 @@ struct TailPage: Equatable {
   /// Never shrinks.
   private(set) var announced: UInt64 = 0
 
+  /// What ``announced`` was one append ago.
+  ///
+  /// The kernel applies a size in two steps: it stores it, then zeros what its pages hold behind it. When it
+  /// learns of an append by fstat just before the append's own answer, the second step may wait for a READ of
+  /// the page, and zero what the next append put there. So a READ counts as one of the tail's page for one
+  /// append longer, and its page is dropped once more.
+  private(set) var announcedBefore: UInt64 = 0
+
   enum AfterAppend: Equatable {
     /// Nobody can have stale pages.
     case reply
@@ -36,18 +44,18 @@ struct TailPage: Equatable {
   /// To be called for each cached READ, before it looks at the tail for its answer. `tail` is any earlier
   /// tail: tails only grow, so a READ below the page of an old one is below the page of every later one.
   mutating func willRead(upTo end: UInt64, tail: UInt64) {
-    if end > pageStart(tail) { mayBeCached = true }
+    if end > pageStart(min(tail, announcedBefore)) { mayBeCached = true }
   }
 
   /// The size that the kernel may be told. `tail` is the tail, looked at before.
   mutating func size(tail: UInt64) -> UInt64 {
-    if appendsUnderWay == 0 { announced = max(announced, tail) }
+    if appendsUnderWay == 0 { catchUp(tail) }
     return announced
   }
 
   /// To be called before each append, with the tail as it was.
   mutating func willAppend(tail: UInt64) {
-    if appendsUnderWay == 0 { announced = max(announced, tail) }
+    if appendsUnderWay == 0 { catchUp(tail) }
     appendsUnderWay += 1
   }
 
@@ -64,7 +72,7 @@ struct TailPage: Equatable {
     mayBeCached = false
     invalidationsPending += 1
     // Another append may lie before this one, unannounced, and it then counts on this invalidation too.
-    return .invalidate(from: pageStart(min(announced, range.lowerBound)))
+    return .invalidate(from: pageStart(min(announcedBefore, range.lowerBound)))
   }
 
   /// To be called when the pages are gone that an append up to `end` asked to drop.
@@ -75,6 +83,15 @@ struct TailPage: Equatable {
 
   private mutating func announce(_ end: UInt64) {
     appendsUnderWay -= 1
-    announced = max(announced, end)
+    guard end > announced else { return }
+    announcedBefore = announced
+    announced = end
+  }
+
+  /// With no append under way, the tail is what the kernel may know: at the first look at a log.
+  private mutating func catchUp(_ tail: UInt64) {
+    guard tail > announced else { return }
+    announced = tail
+    announcedBefore = tail
   }
 }

@@ -1,0 +1,108 @@
+import AOFCore
+import AOFFormat
+import AOFSystem
+import Synchronization
+
+/// The files that a WAL's next segments are made of.
+///
+/// A file is written with zeros once, and then recycled: overwriting it changes no metadata of the filesystem, so a
+/// sync of the WAL needs no commit of the filesystem's own journal. The name of a spare file ends in `.spare`; what it
+/// holds means nothing.
+final class SegmentPool: Sendable {
+  /// Files that are kept for later; more are removed.
+  static let capacity = 2
+
+  private struct State {
+    var spares: [String] = []
+    /// Whether a file is being written with zeros.
+    var isFilling = false
+  }
+
+  private let directory: String
+  private let environment: Environment
+  private let state = Mutex(State())
+
+  private static let suffix = ".spare"
+
+  /// Takes over the spare files that an earlier opening left.
+  init(directory: String, environment: Environment) throws(AofError) {
+    self.directory = directory
+    self.environment = environment
+    for name in try environment.disk.list(directory) where name.hasSuffix(Self.suffix) {
+      try keepOrRemove(directory + "/" + name)
+    }
+  }
+
+  /// A segment with this header, ready to take frames: its header and its name are on stable storage.
+  func take(
+    _ header: WALSegmentHeader, start: (log: LogID, lsn: LSN)? = nil
+  ) throws(AofError) -> WalSegment {
+    let path = directory + "/" + WalSegment.fileName(header.sequence)
+    let spare = if let known = try takeSpare() { known } else { try makeSpare() }
+    let file = try environment.disk.open(spare, .readWrite)
+    // Until the rename the file is still a spare, so a crash in between leaves no half segment.
+    try WalSegment.writeHeader(header, to: file)
+    try file.syncData()
+    try environment.disk.rename(spare, to: path)
+    try environment.disk.syncDirectory(directory)
+    return WalSegment(path: path, file: file, header: header, start: start)
+  }
+
+  /// Takes a segment back that nothing needs any more. The manifest calls it void already.
+  func recycle(_ segment: WalSegment) throws(AofError) { try recycle(segment.path) }
+
+  /// As ``recycle(_:)-(WalSegment)``, for a segment of an earlier opening.
+  func recycle(_ path: String) throws(AofError) {
+    let spare = path + Self.suffix
+    try environment.disk.rename(path, to: spare)
+    try keepOrRemove(spare)
+  }
+
+  /// Makes sure that the next ``take(_:start:)`` finds a file. Blocks while it is written with zeros.
+  func refill() throws(AofError) {
+    let isNeeded = state.withLock { state in
+      guard state.spares.isEmpty, !state.isFilling else { return false }
+      state.isFilling = true
+      return true
+    }
+    guard isNeeded else { return }
+    defer { state.withLock { $0.isFilling = false } }
+    let spare = try makeSpare()
+    state.withLock { $0.spares.append(spare) }
+  }
+
+  /// A spare of the right size; others are of another version's making.
+  private func takeSpare() throws(AofError) -> String? {
+    while let spare = state.withLock({ $0.spares.popLast() }) {
+      if try environment.disk.open(spare, .read).size() == Limits.walSegmentSize { return spare }
+      try environment.disk.remove(spare)
+    }
+    return nil
+  }
+
+  private func keepOrRemove(_ spare: String) throws(AofError) {
+    let isKept = state.withLock { state in
+      guard state.spares.count < Self.capacity else { return false }
+      state.spares.append(spare)
+      return true
+    }
+    if !isKept { try environment.disk.remove(spare) }
+  }
+
+  private func makeSpare() throws(AofError) -> String {
+    let path = directory + "/" + FixedWidthNumber.hex(environment.random()) + Self.suffix
+    let file = try environment.disk.open(path, .createNew)
+    do throws(AofError) {
+      try file.allocate(Limits.walSegmentSize)
+      let zeros = [UInt8](repeating: 0, count: 1 << 20)
+      for offset in stride(from: 0, to: Limits.walSegmentSize, by: zeros.count) {
+        try zeros.withTypedBytes { zeros throws(AofError) in try file.write(zeros, at: offset) }
+      }
+      try file.syncData()
+    } catch {
+      try? environment.disk.remove(path)
+      throw error
+    }
+    return path
+  }
+}

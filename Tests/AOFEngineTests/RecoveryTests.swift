@@ -1,0 +1,158 @@
+import AOFCore
+import AOFEngine
+import AOFManifest
+import Foundation
+import Testing
+
+@Suite struct RecoveryTests {
+  private static let headerSize = 4096
+
+  @Test func aKilledStoreHasEverythingThatWasAppended() throws {
+    let store = TestStore()
+    let (one, two) = (try store.log("one"), try store.log("dir/two"))
+    var noise = Noise(seed: 7)
+    var models = [[UInt8]](repeating: [], count: 2)
+    for round in 0..<200 {
+      let bytes = noise.bytes(round % 20 == 0 ? 90_000 : 1 + noise.below(3000))
+      try (round % 3 == 0 ? two : one).append(bytes)
+      models[round % 3 == 0 ? 1 : 0] += bytes
+      if round == 100 { try one.sealTail() }
+    }
+    let copy = try store.crashed()
+    #expect(try copy.log("one").contents() == models[0])
+    #expect(try copy.log("dir/two").contents() == models[1])
+    #expect(try copy.manager().incidents.isEmpty)
+    // And again, now with what the first recovery left.
+    try copy.log("one").append([1])
+    let again = try copy.crashed()
+    #expect(try again.log("one").contents() == models[0] + [1])
+    #expect(try again.log("one").verify().problems.isEmpty)
+  }
+
+  @Test func recoveryRepeatsItself() throws {
+    let store = TestStore()
+    let log = try store.log()
+    var model: [UInt8] = []
+    for round in 0..<10 {
+      try log.append([UInt8](repeating: UInt8(round), count: 5000))
+      model += [UInt8](repeating: UInt8(round), count: 5000)
+    }
+    var copy = try store.crashed()
+    for _ in 0..<3 {
+      #expect(try copy.log().contents() == model)
+      copy = try copy.crashed()
+    }
+    try copy.log().append([9])
+    #expect(try copy.log().contents() == model + [9])
+  }
+
+  /// Applying past a chunk boundary and then sealing only up to it must not forget what was applied: its WAL is gone.
+  @Test func aSealBelowWhatWasAppliedForgetsNothing() throws {
+    let store = TestStore()
+    let log = try store.log()
+    var noise = Noise(seed: 8)
+    let bytes = noise.bytes(200_000)
+    try log.append(Array(bytes[..<100_000]))
+    var copy = try store.crashed()
+    try copy.log().append(Array(bytes[100_000..<150_000]))
+    copy = try copy.crashed()
+    try copy.log().append(Array(bytes[150_000...]))
+    copy = try copy.crashed()
+    #expect(try copy.log().contents() == bytes)
+    // An append past the boundary seals in the background; the WAL that held the first 200,000 bytes is gone.
+    try copy.log().append([1])
+    copy = try copy.crashed()
+    #expect(try copy.log().contents() == bytes + [1])
+    #expect(try copy.log().verify().problems.isEmpty)
+  }
+
+  @Test func aTornEndIsCutAndReported() throws {
+    let store = TestStore()
+    let log = try store.log()
+    try log.append([UInt8](repeating: 1, count: 100))
+    try log.sync()
+    try log.append([UInt8](repeating: 2, count: 100))
+    try log.append([UInt8](repeating: 3, count: 100))
+    let copy = try store.crashed()
+    // Frames of 64 + 128 bytes: the second one's payload is torn, the third is whole and void behind it.
+    try #require(try copy.segments().last).overwrite(at: Self.headerSize + 192 + 100, with: [9])
+    let recovered = try copy.log()
+    #expect(try recovered.contents() == [UInt8](repeating: 1, count: 100))
+    #expect(recovered.generation.rawValue == 1)
+    #expect(try copy.manager().incidents.contains { $0.message.contains("torn") })
+    // What was cut never comes back, also when appends make its LSN the next one again.
+    try recovered.append([UInt8](repeating: 4, count: 100))
+    let again = try copy.crashed()
+    #expect(try again.log().contents() == [UInt8](repeating: 1, count: 100) + [UInt8](repeating: 4, count: 100))
+  }
+
+  @Test func damageBelowTheDurableMarkIsCorruption() throws {
+    let store = TestStore()
+    let (hit, spared) = (try store.log("hit"), try store.log("spared"))
+    try hit.append([UInt8](repeating: 1, count: 100))
+    try hit.append([UInt8](repeating: 2, count: 100))
+    try spared.append([UInt8](repeating: 5, count: 100))
+    try hit.sync()
+    try hit.append([UInt8](repeating: 3, count: 100))
+    try spared.append([UInt8](repeating: 6, count: 100))
+    let copy = try store.crashed()
+    try #require(try copy.segments().last).overwrite(at: Self.headerSize + 192 + 100, with: [9])
+    let recovered = try copy.log("hit")
+    #expect(try recovered.contents() == [UInt8](repeating: 1, count: 100))
+    #expect(#expect(throws: AofError.self) { try recovered.append([1]) }?.code == .readOnly)
+    let other = try copy.log("spared")
+    #expect(try other.contents() == [UInt8](repeating: 5, count: 100) + [UInt8](repeating: 6, count: 100))
+    try other.append([7])
+    #expect(try FileManager.default.contentsOfDirectory(atPath: copy.path + "/evidence").count >= 1)
+    #expect(try copy.manager().incidents.contains { $0.message.contains("damaged") })
+    // The verdict stays.
+    try copy.close()
+    #expect(#expect(throws: AofError.self) { try copy.log("hit").append([1]) }?.code == .readOnly)
+    #expect(try copy.log("spared").contents().count == 201)
+  }
+
+  @Test func aSegmentHeaderOfALaterVersionIsRefused() throws {
+    let store = TestStore()
+    try store.log().append([1])
+    let copy = try store.crashed()
+    try #require(try copy.segments().last).overwrite(at: 8, with: [200, 0])
+    #expect(#expect(throws: AofError.self) { try copy.manager() }?.code == .newerVersion)
+  }
+
+  @Test func aMissingWalDirectoryIsNotAnEmptyOne() throws {
+    let store = TestStore()
+    store.options.walDirectory = store.directory.appendingPathComponent("fast").path
+    try store.log().append([1, 2])
+    try store.close()
+    #expect(try store.log().contents() == [1, 2])
+    try store.close()
+    try FileManager.default.moveItem(
+      at: store.directory.appendingPathComponent("fast"), to: store.directory.appendingPathComponent("away"))
+    #expect(throws: AofError.self) { try store.manager() }
+    try FileManager.default.moveItem(
+      at: store.directory.appendingPathComponent("away"), to: store.directory.appendingPathComponent("fast"))
+    #expect(try store.log().contents() == [1, 2])
+  }
+
+  @Test func damageOfTheRecoveredTailIsFoundBeforeItIsServed() throws {
+    let store = TestStore()
+    let log = try store.log()
+    try log.append([UInt8](repeating: 1, count: 5000))
+    let id = log.id
+    try store.close()
+    try store.file(String(format: "chunks/%016lx/%016lx.chunk", id.rawValue, 0)).overwrite(at: 17, with: [9])
+    let reopened = try store.log()
+    #expect(#expect(throws: AofError.self) { try reopened.contents() }?.code == .corrupt)
+  }
+
+  @Test func attributesAndNamesSurvive() throws {
+    let store = TestStore()
+    let log = try store.log("a/b/c")
+    let manager = try store.manager()
+    try manager.rename(try EntryName("c"), in: try #require(manager.resolve(LogPath("a/b"))).id, to: try EntryName("d"), in: .root)
+    let copy = try store.crashed()
+    #expect(try copy.manager().logs().map(\.description) == ["d"])
+    #expect(try copy.log("d").id == log.id)
+    #expect(try copy.manager().resolve(LogPath("a/b"))?.kind == .directory)
+  }
+}

@@ -1,0 +1,184 @@
+import AOFCore
+import AOFEngine
+import AOFManifest
+import AOFRemote
+import Foundation
+import Testing
+
+@Suite struct RemoteTierTests {
+  /// A store whose remote can be told to fail.
+  private func faulty() throws -> (TestStore, FaultyRemote) {
+    let store = TestStore()
+    let directory = store.directory.appendingPathComponent("remote")
+    try FileManager.default.createDirectory(at: store.directory, withIntermediateDirectories: true)
+    let remote = FaultyRemote(try DirectoryStore(path: directory.path, create: true))
+    store.remote = remote
+    return (store, remote)
+  }
+
+  @Test func evictedBytesComeBackFrameByFrame() throws {
+    let (store, remote) = try faulty()
+    let log = try store.log()
+    var noise = Noise(seed: 11)
+    let bytes = noise.bytes(1_000_000)
+    try log.append(bytes)
+    #expect(try log.checkpoint() == 1_000_000)
+    #expect(try log.evict().rawValue == 1_000_000)
+    #expect(try log.extents().allSatisfy { $0.residency == .evicted })
+    #expect(try log.bytes(at: 300_000, count: 10) == Array(bytes[300_000..<300_010]))
+    #expect(remote.state.withLock { $0.reads } == 1)
+    #expect(try log.extents().filter { $0.residency == .resident }.count == 1)
+    #expect(try log.contents() == bytes)
+    // Residency is remembered; a second pass asks for nothing.
+    let reads = remote.state.withLock { $0.reads }
+    #expect(try log.contents() == bytes)
+    try store.close()
+    #expect(try store.log().contents() == bytes)
+    #expect(remote.state.withLock { $0.reads } == reads)
+  }
+
+  @Test func manyReadersShareOneDownload() throws {
+    let (store, remote) = try faulty()
+    let log = try store.log()
+    var noise = Noise(seed: 12)
+    let bytes = noise.bytes(100_000)
+    try log.append(bytes)
+    try log.checkpoint()
+    try log.evict()
+    remote.state.withLock { $0.isHanging = true }
+    let release = Thread {
+      while remote.state.withLock({ $0.reads }) == 0 { usleep(1000) }
+      usleep(50_000)
+      remote.state.withLock { $0.isHanging = false }
+    }
+    release.start()
+    DispatchQueue.concurrentPerform(iterations: 16) { _ in
+      #expect((try? log.contents()) == bytes)
+    }
+    #expect(remote.state.withLock { $0.reads } == 1)
+  }
+
+  @Test func aFailedDownloadPoisonsNothing() throws {
+    let (store, remote) = try faulty()
+    let log = try store.log()
+    try log.append([UInt8](repeating: 7, count: 5000))
+    try log.checkpoint()
+    try log.evict()
+    remote.state.withLock { $0.readFaults = [.fail(AofError(.remoteFailure, "down"))] }
+    #expect(#expect(throws: AofError.self) { try log.contents() }?.code == .remoteFailure)
+    #expect(try log.contents() == [UInt8](repeating: 7, count: 5000))
+  }
+
+  @Test func wrongBytesAreAskedForAgainAndNeverServed() throws {
+    let (store, remote) = try faulty()
+    let log = try store.log()
+    var noise = Noise(seed: 13)
+    let bytes = noise.bytes(50_000)
+    try log.append(bytes)
+    try log.checkpoint()
+    try log.evict()
+    remote.state.withLock { $0.readFaults = [.flipBit, .flipBit, .flipBit] }
+    #expect(try log.contents() == bytes)
+    #expect(remote.state.withLock { $0.reads } == 4)
+    try log.evict()
+    remote.state.withLock { $0.readFaults = [.flipBit, .flipBit, .flipBit, .flipBit] }
+    let error = #expect(throws: AofError.self) { try log.contents() }
+    #expect(error?.errno == EIO)
+    #expect(try log.contents() == bytes)
+  }
+
+  @Test func damagedLocalFramesComeBackFromTheRemote() throws {
+    let (store, remote) = try faulty()
+    let log = try store.log()
+    var noise = Noise(seed: 14)
+    let bytes = noise.bytes(200_000)
+    try log.append(bytes)
+    try log.checkpoint()
+    let id = log.id
+    try store.close()
+    try store.file(String(format: "chunks/%016lx/%016lx.chunk", id.rawValue, 0)).overwrite(at: 5, with: [bytes[5] ^ 0x80])
+    #expect(try store.log().contents() == bytes)
+    #expect(remote.state.withLock { $0.reads } == 1)
+    #expect(try store.log().verify(remote: true).problems.isEmpty)
+  }
+
+  @Test func nothingIsUploadedTwice() throws {
+    let (store, remote) = try faulty()
+    let log = try store.log()
+    try log.append([1, 2, 3])
+    try log.checkpoint()
+    try log.checkpoint()
+    try store.close()
+    #expect(try store.log().checkpoint() == 3)
+    #expect(remote.state.withLock { $0.commits } == 1)
+    try store.log().append([4])
+    #expect(try store.log().checkpoint() == 4)
+    #expect(remote.state.withLock { $0.commits } == 2)
+  }
+
+  @Test func aRemoteThatIsDownLosesNothing() throws {
+    let (store, remote) = try faulty()
+    let log = try store.log()
+    try log.append([1, 2, 3])
+    remote.state.withLock { $0.putFault = AofError(.remoteFailure, "down") }
+    #expect(#expect(throws: AofError.self) { try log.checkpoint() }?.code == .remoteFailure)
+    #expect(log.watermarks.sealed == 3)
+    #expect(log.watermarks.remote == 0)
+    #expect(try log.evict().rawValue == 0)
+    try log.append([4])
+    #expect(try log.contents() == [1, 2, 3, 4])
+    remote.state.withLock { $0.putFault = nil }
+    #expect(try log.checkpoint() == 4)
+  }
+
+  @Test func aLeaseKeepsItsChunk() throws {
+    let (store, _) = try faulty()
+    let log = try store.log()
+    try log.append([UInt8](repeating: 1, count: 300_000))
+    try log.checkpoint()
+    var cursor = try log.openCursor(at: 140_000)
+    var buffer = [UInt8](repeating: 0, count: 10)
+    _ = try buffer.withUnsafeMutableBytes { try cursor.read(into: $0) }
+    try log.evict()
+    #expect(try log.extents().map(\.residency) == [.evicted, .resident, .evicted])
+    _ = try buffer.withUnsafeMutableBytes { try cursor.read(into: $0) }
+    _ = consume cursor
+    try log.evict()
+    #expect(try log.extents().allSatisfy { $0.residency == .evicted })
+  }
+
+  @Test func theEndOfALogCanBeKept() throws {
+    let (store, _) = try faulty()
+    let log = try store.log()
+    try log.append([UInt8](repeating: 1, count: 400_000))
+    try log.checkpoint()
+    #expect(try log.evict(keepingLast: 200_000).rawValue == 131_072)
+    #expect(try log.extents().map(\.residency) == [.evicted, .resident, .resident, .resident])
+  }
+
+  @Test func anotherStoresRemoteIsRefused() throws {
+    let (store, remote) = try faulty()
+    try store.log().append([1])
+    try store.log().checkpoint()
+    let other = TestStore()
+    other.remote = remote
+    try other.log().append([2])
+    #expect(#expect(throws: AofError.self) { try other.log().checkpoint() }?.code == .notAStore)
+  }
+
+  /// A copy of the store that was opened later has a higher epoch; the first one must stop writing.
+  @Test func aWriterThatWasOvertakenIsFenced() throws {
+    let (store, remote) = try faulty()
+    try store.log().append([1])
+    try store.log().checkpoint()
+    let copy = try store.crashed()
+    copy.remote = remote
+    _ = try copy.manager()
+    try copy.close()
+    try copy.log().append([2])
+    try copy.log().checkpoint()
+    try store.log().append([3])
+    #expect(#expect(throws: AofError.self) { try store.log().checkpoint() }?.code == .fenced)
+    #expect(try store.log().contents() == [1, 3])
+  }
+}
