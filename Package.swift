@@ -82,6 +82,7 @@ let package = Package(
     tests("AOFCoreTests", ["AOFCore"]),
     tests("AOFSystemTests", ["AOFCore", "AOFSystem"]),
     tests("AOFFormatTests", ["AOFCore", "AOFSystem", "AOFFormat"]),
+    tests("AOFManifestTests", ["AOFCore", "AOFFormat", "AOFManifest", grdb]),
     tests("AOFRemoteTests", ["AOFCore", "AOFFormat", "AOFCompression", "AOFRemote"]),
     // The rules of the repository itself, and real mounts of the built command: neither imports a module.
     tests("RepositoryTests", []),

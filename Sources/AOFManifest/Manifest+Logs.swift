@@ -58,10 +58,14 @@ extension Manifest {
     }
   }
 
-  /// Adds the extents of one seal and moves the log's sealed mark to their end, and with it the applied mark unless
-  /// that is further already: what was applied past the seal stays so, for no WAL may hold it any more.
-  /// - Throws: `busy`, and nothing changes, unless the extents go on from the sealed mark without a gap.
-  package func recordSeal(_ extents: [AofChunkRecord], of log: LogID, modificationTime: UnixTime) throws(AofError) {
+  /// Adds the extents of one seal and moves the log's sealed mark to their end, and its applied mark to `applied`,
+  /// which is there or further on; `appliedFrames` are the checksums between the two.
+  /// - Throws: `busy`, and nothing changes, unless the extents go on from the sealed mark without a gap, and the applied
+  ///   mark does not go back: the WAL behind it may be gone.
+  package func recordSeal(
+    _ extents: [AofChunkRecord], of log: LogID, applied: LSN, appliedFrames: [FrameRecord],
+    modificationTime: UnixTime
+  ) throws(AofError) {
     guard let end = extents.last?.range.upperBound else { return }
     try write { database in
       guard let row = try Row.fetchOne(database, sql: "SELECT * FROM logs WHERE id = ?", arguments: [Int64(log.rawValue)])
@@ -75,11 +79,16 @@ extension Manifest {
         try Self.insert(extent, database)
         next = extent.range.upperBound
       }
+      guard applied >= max(end, record.applied) else {
+        throw AofError(.busy, "log \(log) is applied up to \(max(end, record.applied)), and was to go back to \(applied)")
+      }
       try database.execute(
-        sql: "UPDATE logs SET sealed_lsn = ?, applied_lsn = ?, applied_frames = ? WHERE id = ?",
+        sql: """
+          UPDATE logs SET sealed_lsn = ?, applied_lsn = ?, applied_frames = ? WHERE id = ?
+          """,
         arguments: [
-          Int64(end.rawValue), Int64(max(end, record.applied).rawValue),
-          Data(FrameTable.encode(try record.appliedFrames(from: end))), Int64(log.rawValue),
+          Int64(end.rawValue), Int64(applied.rawValue), Data(FrameTable.encode(appliedFrames)),
+          Int64(log.rawValue),
         ])
       try Self.setModificationTime(modificationTime, of: log, database)
     }
@@ -125,22 +134,6 @@ extension Manifest {
         generationStart: try row.lsn("generation_start"), head: try row.lsn("head_lsn"),
         remote: try row.lsn("remote_lsn"), sealed: sealed, applied: applied, appliedFrames: table,
         failure: try row.checked("failure"))
-  }
-}
-
-extension AofDescriptorRecord {
-  /// The part of ``appliedFrames`` from `lsn` on, at which a frame begins if it is below ``applied``.
-  fileprivate func appliedFrames(from lsn: LSN) throws -> ArraySlice<FrameRecord> {
-    var position = sealed
-    let below = appliedFrames.prefix { frame in
-      guard position < lsn else { return false }
-      position = position + Int(frame.length)
-      return true
-    }
-    guard position == lsn || lsn >= applied else {
-      throw AofError(.invalidArgument, "log \(id) cannot be sealed up to \(lsn), within a frame that is applied")
-    }
-    return appliedFrames[below.endIndex...]
   }
 }
 

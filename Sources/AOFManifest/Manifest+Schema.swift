@@ -137,7 +137,9 @@ extension Manifest {
   package func beginEpoch() throws(AofError) -> UInt64 {
     try write { database in
       try database.execute(sql: "UPDATE counters SET value = value + 1 WHERE name = 'epoch'")
-      return try Self.counter("epoch", database)
+      let epoch = try Self.counter("epoch", database)
+      guard epoch > 0 else { throw ImpossibleContent(reason: "the epoch before this one was \(Int64(epoch) - 1)") }
+      return epoch
     }
   }
 

@@ -29,7 +29,7 @@ public struct NodeAttributes: Hashable, Sendable {
   }
 }
 
-/// What a name stands for.
+/// What a name stands for. Stored as its number.
 public enum NodeKind: Int64, Hashable, Sendable {
   case directory = 0
   case log = 1

@@ -29,8 +29,10 @@ extension Aof {
   func seal(upTo limit: (LogState) -> LSN) throws(AofError) -> Range<LSN>? {
     guard let plan = try planSeal(limit) else { return nil }
     do throws(AofError) {
-      try makeDurable(through: plan.range.upperBound)
-      try services.manifest.recordSeal(plan.extents, of: id, modificationTime: plan.modified)
+      try makeDurable(through: plan.applied)
+      try services.manifest.recordSeal(
+        plan.extents, of: id, applied: plan.applied, appliedFrames: plan.framesPastSeal,
+        modificationTime: plan.modified)
     } catch {
       state.withLock { $0.checksumsPastSeal = nil }
       throw error
@@ -42,6 +44,11 @@ extension Aof {
   private struct SealPlan {
     let range: Range<LSN>
     let extents: [AofChunkRecord]
+    /// Where the log is durable in its chunk files once the seal is recorded: the seal's end, or the tail if the log
+    /// was applied past the seal's end before. What was applied must stay so: its WAL may be gone.
+    let applied: LSN
+    /// The checksums from the seal's end to ``applied``.
+    let framesPastSeal: [FrameRecord]
     let modified: UnixTime
   }
 
@@ -52,11 +59,13 @@ extension Aof {
       let range = state.sealed..<max(state.sealed, limit(state))
       guard !range.isEmpty else { return nil }
       // The frame that holds the limit goes on: what is appended from here on has checksums of its own.
-      state.checksumsPastSeal = state.checksums.continued(from: range.upperBound)
+      let rest = state.checksums.continued(from: range.upperBound)
+      state.checksumsPastSeal = rest
+      let applied = state.applied > range.upperBound ? state.tail : range.upperBound
       let frames = Array(state.checksums.frames(upTo: range.upperBound))
       return SealPlan(
         range: range, extents: extents(range, frames, generation: state.generation, sealedAt: now),
-        modified: state.lastAppend)
+        applied: applied, framesPastSeal: Array(rest.frames(upTo: applied)), modified: state.lastAppend)
     }
   }
 
@@ -91,9 +100,8 @@ extension Aof {
     let end = plan.range.upperBound
     state.change { state in
       state.sealed = end
-      // What was applied past the seal stays so: no WAL may hold it any more.
-      state.applied = max(state.applied, end)
-      state.durable = max(state.durable, end)
+      state.applied = plan.applied
+      state.durable = max(state.durable, plan.applied)
       if let rest = state.checksumsPastSeal { state.checksums = rest }
       state.checksumsPastSeal = nil
       // Their checksums are the extents' now; what a seal of full chunks left of them is checked with the tail.

@@ -45,6 +45,8 @@ public final class WalSegment: Sendable {
   static func sequence(ofFileName name: String) -> UInt64? {
     guard name.hasSuffix(suffix) else { return nil }
     let digits = name.dropLast(suffix.count)
-    return digits.utf8.count == 20 ? UInt64(digits) : nil
+    // The name is the number's own: no sign, and room for the next one.
+    guard let number = UInt64(digits), number < .max, fileName(number) == name else { return nil }
+    return number
   }
 }
