@@ -82,7 +82,7 @@ let package = Package(
     tests("RepositoryTests", []),
     .target(name: "CTestShims", path: "Tests/CTestShims", cSettings: gnuSource),
     tests("AOFMountTests", ["CTestShims"]),
-    tests("AOFEngineTests", ["AOFCore", "AOFEngine", "AOFManifest", "AOFRemote"]),
+    tests("AOFEngineTests", ["AOFCore", "AOFSystem", "AOFEngine", "AOFManifest", "AOFRemote"]),
     tests("AOFControlTests", ["AOFCore", "AOFControl"]),
     tests("AofsCommandTests", ["AOFCore", "AOFSystem", "AOFControl", "aofs", logging]),
     tests("AOFFileSystemTests", ["AOFCore", "AOFSystem", "AOFManifest", "AOFEngine", "AOFFileSystem"]),

@@ -23,20 +23,8 @@ package struct SystemDisk: Disk {
     }
   }
 
-  package func createDirectory(_ path: String) throws(AofError) {
-    if mkdir(path, 0o700) == 0 {
-      try syncDirectory(Self.parent(of: path))
-      return
-    }
-    switch errno {
-    case EEXIST: return
-    case ENOENT:
-      let parent = Self.parent(of: path)
-      guard parent != path else { throw .systemCall("mkdir", path, errno: ENOENT) }
-      try createDirectory(parent)
-      try createDirectory(path)
-    default: throw .systemCall("mkdir", path, errno: errno)
-    }
+  package func makeDirectory(_ path: String) throws(AofError) {
+    guard mkdir(path, 0o700) == 0 else { throw .systemCall("mkdir", path, errno: errno) }
   }
 
   package func rename(_ path: String, to newPath: String) throws(AofError) {

@@ -1,0 +1,111 @@
+import AOFCore
+import AOFManifest
+import AOFSystem
+import Foundation
+import Testing
+
+@testable import AOFEngine
+
+/// A disk that fails, one place after the other.
+@Suite struct DiskFaultTests {
+  private func faulty() -> (TestStore, FaultyDisk) {
+    let store = TestStore()
+    let disk = FaultyDisk()
+    store.environment = disk.environment
+    return (store, disk)
+  }
+
+  @Test(arguments: [0, 10, 100]) func aWriteWithoutSpaceLeavesNothing(writing: Int) throws {
+    let (store, disk) = faulty()
+    let log = try store.log()
+    try log.append([1, 2])
+    disk.fail(.write, ".wal", errno: ENOSPC, writing: writing)
+    #expect(#expect(throws: AofError.self) { try log.append([3, 3, 3]) }?.code == .noSpace)
+    #expect(log.tailLSN == 2)
+    try log.append([4])
+    try log.sync()
+    #expect(try log.contents() == [1, 2, 4])
+    #expect(try store.crashed().log().contents() == [1, 2, 4])
+  }
+
+  @Test func aFullDiskForTheNextSegmentFailsOneAppendAlone() throws {
+    let (store, disk) = faulty()
+    let log = try store.log()
+    let block = [UInt8](repeating: 7, count: 7 << 20)
+    try log.append(block)
+    try log.append(block)
+    disk.fail(.allocate, ".wal", errno: ENOSPC)
+    #expect(#expect(throws: AofError.self) { try log.append(block) }?.code == .noSpace)
+    try log.append([1])
+    try log.append(block)
+    #expect(try store.crashed().log().tailLSN == LSN(rawValue: (21 << 20) + 1))
+  }
+
+  @Test func aFailedFlushOfAChunkStays() throws {
+    let (store, disk) = faulty()
+    let (hit, spared) = (try store.log("hit"), try store.log("spared"))
+    try hit.append([1])
+    try spared.append([2])
+    disk.fail(.sync, ".chunk", errno: EIO)
+    #expect(#expect(throws: AofError.self) { try hit.sealTail() }?.code == .localFailure)
+    #expect(#expect(throws: AofError.self) { try hit.sealTail() }?.code == .localFailure)
+    #expect(#expect(throws: AofError.self) { try hit.sync() }?.code == .localFailure)
+    #expect(#expect(throws: AofError.self) { try hit.append([3]) }?.code == .localFailure)
+    #expect(try hit.contents() == [1])
+    try spared.append([3])
+    #expect(try spared.sealTail() == 0..<2)
+    #expect(throws: AofError.self) { try store.close() }
+    try store.log("hit").sealTail()
+    #expect(try store.log("hit").contents() == [1])
+    #expect(try store.log("hit").verify().problems.isEmpty)
+  }
+
+  @Test func aDirectoryWhoseSyncFailedIsSyncedBeforeItIsUsed() throws {
+    let (store, disk) = faulty()
+    let log = try store.log()
+    disk.fail(.syncDirectory, "/chunks", errno: EIO)
+    let large = [UInt8](repeating: 2, count: 100_000)
+    #expect(throws: AofError.self) { try log.append(large) }
+    try log.append(large)
+    try log.sealTail()
+    try store.close()
+    try checkPowerCut(store, disk, large)
+  }
+
+  private func checkPowerCut(_ store: TestStore, _ disk: FaultyDisk, _ expected: [UInt8]) throws {
+    let copy = TestStore()
+    try FileManager.default.createDirectory(at: copy.directory, withIntermediateDirectories: true)
+    try disk.powerCut(of: store.path, to: copy.path, keeping: .none)
+    #expect(try copy.log().contents() == expected)
+    #expect(try copy.log().verify().problems.isEmpty)
+  }
+}
+
+/// True for the first that asks.
+final class Once: Sendable {
+  private let state = Monitor(false)
+  func first() -> Bool {
+    state.withLock { done in
+      defer { done = true }
+      return !done
+    }
+  }
+  var isDone: Bool { state.withLock { $0 } }
+}
+
+/// Calls on threads of their own.
+final class Results: Sendable {
+  private let state = Monitor((running: 0, failures: 0))
+
+  func run(_ body: @escaping @Sendable () throws -> Void) {
+    state.change { $0.running += 1 }
+    Thread {
+      var failed = 0
+      do { try body() } catch { failed = 1 }
+      self.state.change { $0 = ($0.running - 1, $0.failures + failed) }
+    }.start()
+  }
+
+  /// Waits for all of them, and returns how many failed.
+  func wait() -> Int { state.wait { $0.running == 0 ? $0.failures : nil } }
+}
