@@ -60,6 +60,52 @@ import Testing
     #expect(try store.log("hit").verify().problems.isEmpty)
   }
 
+  /// A chunk file that is written while it is synced must be synced again before its bytes count as applied.
+  @Test func bytesWrittenDuringASyncAreSyncedByTheNext() throws {
+    let (store, disk) = faulty()
+    let log = try store.log()
+    try log.append([1])
+    let (started, synced) = (DispatchSemaphore(value: 0), DispatchSemaphore(value: 0))
+    let large = [UInt8](repeating: 2, count: 100_000)
+    let (first, second) = (Once(), Once())
+    let results = Results()
+    disk.before { operation throws(AofError) in
+      // A large append moves the buffer to the chunk file, then goes there itself, and is held up right before.
+      guard operation.path.hasSuffix(".chunk"), operation.kind == .write, !first.first(), second.first() else { return }
+      started.signal()
+      synced.wait()
+    }
+    results.run { try log.append(large) }
+    started.wait()
+    try log.sealTail()
+    synced.signal()
+    #expect(results.wait() == 0)
+    disk.before(nil)
+    try log.sealTail()
+    try store.close()
+    try checkPowerCut(store, disk, [1] + large)
+  }
+
+  /// A name that appears while its directory is synced must be synced again.
+  @Test func aFileCreatedDuringASyncOfItsDirectoryIsNamedByTheNext() throws {
+    let (store, disk) = faulty()
+    let log = try store.log()
+    try log.append([1])
+    let large = [UInt8](repeating: 2, count: 200_000)
+    let once = Once()
+    let directory = String(format: "%016lx", log.id.rawValue)
+    disk.before { operation throws(AofError) in
+      // The log's directory, not the one above it that gets a new name in it.
+      guard operation.kind == .sync, operation.path.contains(directory), once.first() else { return }
+      disk.after(.syncDirectory, directory) { _ = try? log.append(large) }
+    }
+    try log.sealTail()
+    disk.before(nil)
+    try log.sealTail()
+    try store.close()
+    try checkPowerCut(store, disk, [1] + large)
+  }
+
   @Test func aDirectoryWhoseSyncFailedIsSyncedBeforeItIsUsed() throws {
     let (store, disk) = faulty()
     let log = try store.log()
@@ -70,6 +116,33 @@ import Testing
     try log.sealTail()
     try store.close()
     try checkPowerCut(store, disk, large)
+  }
+
+  /// Whoever finds a sync under way must not take its end for granted.
+  @Test func aSyncWaitsForTheOneThatIsUnderWay() throws {
+    let (store, disk) = faulty()
+    _ = try store.manager()
+    let file = ChunkFile(try disk.open(store.path + "/some.chunk", .createNew))
+    try [UInt8](repeating: 1, count: 10).withTypedBytes { bytes throws(AofError) in
+      try file.write(bytes, at: 0, isCopy: false)
+    }
+    let (started, goOn) = (DispatchSemaphore(value: 0), DispatchSemaphore(value: 0))
+    let once = Once()
+    disk.before { operation throws(AofError) in
+      guard operation.kind == .sync, once.first() else { return }
+      started.signal()
+      goOn.wait()
+    }
+    disk.fail(.sync, "some.chunk", errno: EIO)
+    let results = Results()
+    results.run { try file.sync() }
+    started.wait()
+    #expect(file.mustStayOpen)
+    results.run { try file.sync() }
+    usleep(50_000)
+    goOn.signal()
+    #expect(results.wait() == 2)
+    #expect(file.mustStayOpen)
   }
 
   private func checkPowerCut(_ store: TestStore, _ disk: FaultyDisk, _ expected: [UInt8]) throws {
