@@ -41,6 +41,34 @@ import Testing
     #expect(try store.crashed().log().tailLSN == LSN(rawValue: (21 << 20) + 1))
   }
 
+  @Test func aFailedFlushOfTheWalStays() throws {
+    let (store, disk) = faulty()
+    let (one, two, idle) = (try store.log("one"), try store.log("two"), try store.log("idle"))
+    try idle.append([9])
+    try idle.sync()
+    try one.append([1])
+    try two.append([2])
+    disk.fail(.sync, ".wal", errno: EIO)
+    #expect(#expect(throws: AofError.self) { try one.sync() }?.code == .localFailure)
+    for log in [one, two, idle] {
+      // A log with nothing new gets the error too: nobody is to take the WAL for sound.
+      #expect(#expect(throws: AofError.self) { try log.sync() }?.code == .localFailure)
+      #expect(#expect(throws: AofError.self) { try log.append([3]) }?.code == .localFailure)
+      #expect(throws: AofError.self) { try log.sealTail() }
+      #expect(throws: AofError.self) { try log.checkpoint() }
+    }
+    #expect(try one.contents() == [1])
+    #expect(try two.contents() == [2])
+    #expect(one.durableLSN == 0)
+    #expect(throws: AofError.self) { try store.close() }
+    // The kernel still has what was written; the next opening writes it anew.
+    #expect(try store.log("one").contents() == [1])
+    #expect(try store.log("idle").contents() == [9])
+    try store.log("two").append([3])
+    try store.log("two").sync()
+    #expect(try store.log("two").contents() == [2, 3])
+  }
+
   @Test func aFailedFlushOfAChunkStays() throws {
     let (store, disk) = faulty()
     let (hit, spared) = (try store.log("hit"), try store.log("spared"))
