@@ -88,6 +88,35 @@ import Testing
     #expect(try store.log("hit").verify().problems.isEmpty)
   }
 
+  /// What an erase could not cover must not come back behind a shorter append of the same batch.
+  @Test func aWalThatCouldNotBeErasedTakesNothingMore() throws {
+    let (store, disk) = faulty()
+    let log = try store.log()
+    let started = DispatchSemaphore(value: 0)
+    let queued = DispatchSemaphore(value: 0)
+    let once = Once()
+    disk.before { operation throws(AofError) in
+      guard operation.kind == .write, once.first() else { return }
+      started.signal()
+      queued.wait()
+    }
+    let results = Results()
+    results.run { try log.append([0]) }
+    started.wait()
+    // Frames of the same size, so that those of one call could continue those of the other.
+    results.run { try log.appendBatch([[UInt8]](repeating: [1], count: 256)) }
+    usleep(100_000)
+    results.run { try log.appendBatch([[UInt8]](repeating: [2], count: 100)) }
+    usleep(100_000)
+    disk.fail(.write, ".wal", errno: EIO, skipping: 1, writing: 128 * 200)
+    disk.fail(.write, ".wal", errno: EIO, skipping: 1)
+    queued.signal()
+    #expect(results.wait() == 2)
+    #expect(try log.contents() == [0])
+    // What could neither be written whole nor erased is the first call's alone.
+    #expect(try store.crashed().log().contents() == [0] + [UInt8](repeating: 1, count: 200))
+  }
+
   /// A chunk file that is written while it is synced must be synced again before its bytes count as applied.
   @Test func bytesWrittenDuringASyncAreSyncedByTheNext() throws {
     let (store, disk) = faulty()

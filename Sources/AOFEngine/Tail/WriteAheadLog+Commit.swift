@@ -32,6 +32,8 @@ extension WriteAheadLog {
     let payloads = pointer.pointee.payloads
     if !committer.hasRoom(frames: payloads.count, size: size) {
       writeGathered(time: time)
+      // What a failed write left would go on behind a shorter one in its place.
+      if let failure = committerFailure { throw failure }
       if committer.segmentRoom < size { try startSegment(forLog: nil) }
     }
     let reserved = try log.reserve(pointer.pointee)
@@ -41,6 +43,7 @@ extension WriteAheadLog {
     } else {
       // Room is made from visible bytes alone, so what is gathered becomes visible first.
       writeGathered(time: time)
+      if let failure = committerFailure { throw failure }
       lsn = try log.reserveAfterMakingRoom(pointer.pointee)
     }
     pointer.pointee.lsn = lsn
