@@ -111,6 +111,24 @@ import Testing
     #expect(try copy.log("spared").contents().count == 201)
   }
 
+  /// A segment that was prepared and never activated says nothing about where the WAL goes on.
+  @Test func aSegmentThatWasNeverActivatedChangesNothing() throws {
+    let store = TestStore()
+    let log = try store.log()
+    try log.append([1, 2, 3])
+    let unused = try log.prepareTailSegment(startingAt: 3)
+    try log.append([4])
+    try log.sync()
+    #expect(#expect(throws: AofError.self) { try log.setTailSegment(unused) }?.code == .notAtTail)
+    let copy = try store.crashed()
+    #expect(try copy.log().contents() == [1, 2, 3, 4])
+    #expect(try copy.log().generation.rawValue == 0)
+    #expect(try copy.manager().incidents.isEmpty)
+    try log.setTailSegment(log.prepareTailSegment(startingAt: 4))
+    try log.append([5])
+    #expect(try store.crashed().log().contents() == [1, 2, 3, 4, 5])
+  }
+
   @Test func aSegmentHeaderOfALaterVersionIsRefused() throws {
     let store = TestStore()
     try store.log().append([1])

@@ -89,13 +89,18 @@ struct WalRecovery {
     return segments
   }
 
-  /// A header that is no header belongs to a segment that a crash left half created: its header is synced before any
-  /// frame is written behind it. Were it damaged later, the gap before the next segment tells.
+  /// A segment of zeros was never part of the WAL: its header is synced before any frame is written behind it. Were
+  /// a header damaged later, the gap before the next segment tells.
   private func readHeader(_ path: String) throws(AofError) -> WALSegmentHeader? {
     let file = try environment.disk.open(path, .read)
     let block = UnsafeMutableRawBufferPointer.allocate(byteCount: WALFormat.segmentHeaderSize, alignment: 4096)
     defer { block.deallocate() }
     let count = try file.read(into: block, at: 0)
+    if UnsafeRawBufferPointer(rebasing: block[..<count]).isAllZeros {
+      let bytes = try read(path)
+      defer { bytes.deallocate() }
+      if UnsafeRawBufferPointer(bytes).isAllZeros { return nil }
+    }
     do throws(AofError) {
       return try WALSegmentHeader(decoding: UnsafeRawBufferPointer(rebasing: block[..<count]), path: path)
     } catch where error.code == .corrupt {

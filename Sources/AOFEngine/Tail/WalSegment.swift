@@ -27,7 +27,8 @@ public final class WalSegment: Sendable {
   /// The offset in the file of a position in the WAL.
   func offset(of position: WalPosition) -> Int { WALFormat.segmentHeaderSize + (position - base) }
 
-  /// Creates the file, reserves its space, and makes its name durable.
+  /// Creates the file, reserves its space, and makes its name durable. It is no part of the WAL, whatever becomes of
+  /// it, before ``writeHeader()``.
   static func create(
     in directory: String, header: WALSegmentHeader, start: (log: LogID, lsn: LSN)? = nil, disk: any Disk
   ) throws(AofError) -> WalSegment {
@@ -35,8 +36,6 @@ public final class WalSegment: Sendable {
     let file = try disk.open(path, .createNew)
     do throws(AofError) {
       try file.allocate(Int(header.size))
-      try writeHeader(header, to: file)
-      try file.syncData()
       try disk.syncDirectory(directory)
     } catch {
       try? disk.remove(path)
@@ -45,11 +44,20 @@ public final class WalSegment: Sendable {
     return WalSegment(path: path, file: file, header: header, start: start)
   }
 
-  private static func writeHeader(_ header: WALSegmentHeader, to file: File) throws(AofError) {
+  /// Makes the segment part of the WAL, durably: from here on the one before it ends where this one begins. After an
+  /// error nobody knows whether it does.
+  func writeHeader() throws(AofError) {
     let block = UnsafeMutableRawBufferPointer.allocate(byteCount: WALFormat.segmentHeaderSize, alignment: 4096)
     defer { block.deallocate() }
     header.encode(into: block)
     try file.write(UnsafeRawBufferPointer(block), at: 0)
+    try file.syncData()
+  }
+
+  /// Takes a segment out of the WAL again whose ``writeHeader()`` failed; after an error it may still be in it.
+  func remove(in directory: String, disk: any Disk) throws(AofError) {
+    try disk.remove(path)
+    try disk.syncDirectory(directory)
   }
 
   // MARK: Names

@@ -108,7 +108,7 @@ extension WriteAheadLog {
 
   /// Goes on in a new segment.
   private func startSegment(forLog start: (log: LogID, lsn: LSN)?) throws(AofError) {
-    activate(try prepareSegment(forLog: start))
+    try activate(try prepareSegment(forLog: start))
   }
 
   /// Closes the active segment for good: nothing is appended any more.
@@ -123,9 +123,16 @@ extension WriteAheadLog {
     }
   }
 
-  /// Goes on in `segment`, which begins where the WAL ends.
-  func activate(_ segment: WalSegment) {
+  /// Goes on in `segment`, which begins where the WAL ends. After an error the WAL goes on where it was, or has failed.
+  func activate(_ segment: WalSegment) throws(AofError) {
     assert(segment.base == committer.position, "a segment continues the WAL")
+    do throws(AofError) {
+      try segment.writeHeader()
+    } catch {
+      // A header that recovery may find ends the segment before it, so that nothing more could be appended there.
+      do throws(AofError) { try segment.remove(in: record.path, disk: environment.disk) } catch { fail(error) }
+      throw error
+    }
     let logEnds = committer.logEnds
     let end = committer.position
     state.change { state in

@@ -54,6 +54,7 @@ final class WriteAheadLog: Sendable {
       in: record.path,
       header: Self.header(sequence: firstSequence, base: base, storeID: storeID, environment: environment),
       disk: environment.disk)
+    try segment.writeHeader()
     committer = Committer(segment: segment)
     state = Monitor(
       State(written: base, synced: base, segments: [LiveSegment(segment: segment)]))
