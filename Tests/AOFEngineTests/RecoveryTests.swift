@@ -111,6 +111,22 @@ import Testing
     #expect(try copy.log("spared").contents().count == 201)
   }
 
+  /// The frame that is hit is its log's last, so that no later one tells of the gap.
+  @Test func damageOfALogsLastFrameClosesTheLog() throws {
+    let store = TestStore()
+    let (hit, spared) = (try store.log("hit"), try store.log("spared"))
+    try hit.append([UInt8](repeating: 1, count: 100))
+    try hit.append([UInt8](repeating: 2, count: 100))
+    try hit.sync()
+    try spared.append([5])
+    let copy = try store.crashed()
+    try #require(try copy.segments().last).overwrite(at: Self.headerSize + 192 + 100, with: [9])
+    #expect(#expect(throws: AofError.self) { try copy.log("hit").append([1]) }?.code == .readOnly)
+    #expect(try copy.log("hit").contents() == [UInt8](repeating: 1, count: 100))
+    try copy.log("spared").append([6])
+    #expect(try copy.log("spared").contents() == [5, 6])
+  }
+
   /// A segment that was prepared and never activated says nothing about where the WAL goes on.
   @Test func aSegmentThatWasNeverActivatedChangesNothing() throws {
     let store = TestStore()

@@ -131,6 +131,10 @@ struct WalRecovery {
         return .ended
       case .corrupt(let resumes):
         try noteDamage(segment, at: scanner.position)
+        // A sound header says whose bytes are lost, also where no later frame of that log would.
+        if let lost = scanner.frameHeader, let log = logs[lost.logID], log.decide(lost) != .skip {
+          close(lost.logID)
+        }
         guard resumes, scanner.skipToNextFrame(), segment.limit.map({ scanner.position < $0 }) ?? true else {
           return .complete
         }
@@ -145,13 +149,17 @@ struct WalRecovery {
     case .replay:
       let chunks = chunks
       try logs[id]?.replay(frame, into: chunks)
-    case .gap:
-      guard let tail = logs[id]?.tail else { return }
-      let reason =
-        "the WAL is damaged (\(damage ?? "a frame is missing")): bytes from LSN \(tail) on are lost, so the log ends there"
-      logs[id]?.close(because: reason)
-      incidents.report("log \(id): \(reason)")
+    case .gap: close(id)
     }
+  }
+
+  /// Ends a log at its tail: what follows is lost.
+  private mutating func close(_ id: LogID) {
+    guard let tail = logs[id]?.tail else { return }
+    let reason =
+      "the WAL is damaged (\(damage ?? "a frame is missing")): bytes from LSN \(tail) on are lost, so the log ends there"
+    logs[id]?.close(because: reason)
+    incidents.report("log \(id): \(reason)")
   }
 
   // MARK: Judging the first place without a sound frame
