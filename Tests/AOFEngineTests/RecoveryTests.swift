@@ -145,6 +145,16 @@ import Testing
     #expect(try store.crashed().log().contents() == [1, 2, 3, 4, 5])
   }
 
+  @Test func fileNamesThatNoSegmentCanHaveAreLeftAlone() throws {
+    let store = TestStore()
+    try store.log().append([1])
+    try store.close()
+    let name = "wal/\(UInt64.max).wal"
+    try Data().write(to: store.file(name))
+    #expect(try store.log().contents() == [1])
+    #expect(FileManager.default.fileExists(atPath: store.file(name).path))
+  }
+
   @Test func aSegmentHeaderOfALaterVersionIsRefused() throws {
     let store = TestStore()
     try store.log().append([1])

@@ -66,10 +66,11 @@ public final class WalSegment: Sendable {
 
   static func fileName(_ sequence: UInt64) -> String { HexText.decimal(sequence) + suffix }
 
-  /// The number in a segment's file name; nil for other names.
+  /// The number in a segment's file name; nil for other names, and for numbers that no manifest could hold.
   static func sequence(ofFileName name: String) -> UInt64? {
     guard name.hasSuffix(suffix) else { return nil }
     let digits = name.dropLast(suffix.count)
-    return digits.utf8.count == 20 ? UInt64(digits) : nil
+    guard digits.utf8.count == 20, let number = UInt64(digits), number < UInt64(Int64.max) else { return nil }
+    return number
   }
 }

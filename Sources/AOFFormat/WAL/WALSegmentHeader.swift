@@ -56,13 +56,15 @@ package struct WALSegmentHeader: Hashable, Sendable {
         remedy: "use a newer aofs")
     }
     let checksum = CRC32C.checksum(UnsafeRawBufferPointer(rebasing: block[..<(end - 4)]))
-    guard version == WALFormat.version, block.number(at: end - 4) == checksum else {
+    let size: UInt32 = block.number(at: 64)
+    guard version == WALFormat.version, block.number(at: end - 4) == checksum, size >= WALFormat.segmentHeaderSize
+    else {
       throw AofError(.corrupt, "the header of \(path) is damaged")
     }
     self.init(
       storeID: StoreID(high: block.number(at: 16), low: block.number(at: 24)),
       sequence: block.number(at: 32), base: WalPosition(rawValue: block.number(at: 40)),
-      nonce: block.number(at: 48), size: block.number(at: 64),
+      nonce: block.number(at: 48), size: size,
       created: UnixTime(rawValue: block.number(at: 56)))
   }
 }
