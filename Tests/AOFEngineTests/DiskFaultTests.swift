@@ -209,6 +209,16 @@ import Testing
     #expect(try copy.log().contents() == expected)
     #expect(try copy.log().verify().problems.isEmpty)
   }
+
+  @Test func aWalDirectoryThatCouldNotBeStartedIsStartedLater() throws {
+    let (store, disk) = faulty()
+    let manager = try store.manager()
+    let config = AofConfig(name: "log", walDirectory: store.directory.path + "/fast")
+    disk.fail(.allocate, "/fast/", errno: ENOSPC)
+    #expect(#expect(throws: AofError.self) { try manager.createLog(config) }?.code == .noSpace)
+    try manager.createLog(config).append([1])
+    #expect(try manager.openLog("log").contents() == [1])
+  }
 }
 
 /// True for the first that asks.
