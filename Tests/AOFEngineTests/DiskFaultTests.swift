@@ -219,6 +219,25 @@ import Testing
     try manager.createLog(config).append([1])
     #expect(try manager.openLog("log").contents() == [1])
   }
+
+  /// One log whose disk failed keeps its own segments, and no older ones of others.
+  @Test func aFailedLogDoesNotKeepTheSegmentsOfOthers() throws {
+    let (store, disk) = faulty()
+    let good = try store.log("good")
+    try good.append([1])
+    try good.setTailSegment(good.prepareTailSegment(startingAt: 1))
+    let bad = try (0..<8).map { try store.log("bad\($0)") }
+    for log in bad {
+      try log.append([2])
+      disk.fail(.sync, String(format: "%016lx/", log.id.rawValue), errno: EIO)
+    }
+    try good.setTailSegment(good.prepareTailSegment(startingAt: 1))
+    let first = try #require(try store.segments().first)
+    _ = try? store.manager().checkpoint([])
+    store.waitForMaintenance()
+    #expect(!FileManager.default.fileExists(atPath: first.path))
+    #expect(try store.segments().count == 2)
+  }
 }
 
 /// True for the first that asks.
