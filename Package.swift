@@ -88,7 +88,9 @@ let package = Package(
     tests("RepositoryTests", []),
     .target(name: "CTestShims", path: "Tests/CTestShims", cSettings: gnuSource),
     tests("AOFMountTests", ["CTestShims"]),
-    tests("AOFEngineTests", ["AOFCore", "AOFEngine", "AOFManifest", "AOFRemote", "aof-integration"]),
+    tests(
+      "AOFEngineTests",
+      ["AOFCore", "AOFSystem", "AOFEngine", "AOFManifest", "AOFRemote", "aof-integration"]),
     tests("AOFControlTests", ["AOFCore", "AOFControl"]),
     tests("AofsCommandTests", ["AOFCore", "AOFSystem", "AOFControl", "aofs", logging]),
     tests("AOFFileSystemTests", ["AOFCore", "AOFSystem", "AOFManifest", "AOFEngine", "AOFFileSystem"]),

@@ -111,6 +111,59 @@ import Testing
     #expect(try copy.log("spared").contents().count == 201)
   }
 
+  /// The frame that is hit is its log's last, so that no later one tells of the gap.
+  @Test func damageOfALogsLastFrameClosesTheLog() throws {
+    let store = TestStore()
+    let (hit, spared) = (try store.log("hit"), try store.log("spared"))
+    try hit.append([UInt8](repeating: 1, count: 100))
+    try hit.append([UInt8](repeating: 2, count: 100))
+    try hit.sync()
+    try spared.append([5])
+    let copy = try store.crashed()
+    try #require(try copy.segments().last).overwrite(at: Self.headerSize + 192 + 100, with: [9])
+    #expect(#expect(throws: AofError.self) { try copy.log("hit").append([1]) }?.code == .readOnly)
+    #expect(try copy.log("hit").contents() == [UInt8](repeating: 1, count: 100))
+    try copy.log("spared").append([6])
+    #expect(try copy.log("spared").contents() == [5, 6])
+  }
+
+  /// A segment that was prepared and never activated says nothing about where the WAL goes on.
+  @Test func aSegmentThatWasNeverActivatedChangesNothing() throws {
+    let store = TestStore()
+    let log = try store.log()
+    try log.append([1, 2, 3])
+    let unused = try log.prepareTailSegment(startingAt: 3)
+    try log.append([4])
+    try log.sync()
+    #expect(#expect(throws: AofError.self) { try log.setTailSegment(unused) }?.code == .notAtTail)
+    let copy = try store.crashed()
+    #expect(try copy.log().contents() == [1, 2, 3, 4])
+    #expect(try copy.log().generation.rawValue == 0)
+    #expect(try copy.manager().incidents.isEmpty)
+    try log.setTailSegment(log.prepareTailSegment(startingAt: 4))
+    try log.append([5])
+    #expect(try store.crashed().log().contents() == [1, 2, 3, 4, 5])
+  }
+
+  @Test func fileNamesThatNoSegmentCanHaveAreLeftAlone() throws {
+    let store = TestStore()
+    try store.log().append([1])
+    try store.close()
+    let name = "wal/\(UInt64.max).wal"
+    try Data().write(to: store.file(name))
+    #expect(try store.log().contents() == [1])
+    #expect(FileManager.default.fileExists(atPath: store.file(name).path))
+  }
+
+  @Test func aCreationThatWasCutShortIsDoneAgain() throws {
+    let store = TestStore()
+    try FileManager.default.createDirectory(at: store.file("wal"), withIntermediateDirectories: true)
+    try Data().write(to: store.file("lock"))
+    try Data([1]).write(to: store.file("manifest.sqlite.new"))
+    try store.log().append([1])
+    #expect(try store.log().contents() == [1])
+  }
+
   @Test func aSegmentHeaderOfALaterVersionIsRefused() throws {
     let store = TestStore()
     try store.log().append([1])

@@ -2,6 +2,7 @@ import AOFCore
 import AOFEngine
 import AOFManifest
 import AOFRemote
+import AOFSystem
 import Foundation
 import Synchronization
 
@@ -10,10 +11,15 @@ final class TestStore {
   let directory: URL
   var options = StoreOptions()
   var remote: (any RemoteStore)?
+  var environment = Environment.system
   private var opened: AofManager?
 
-  init(chunkSize: ChunkSize = .minimum) {
-    directory = FileManager.default.temporaryDirectory.appendingPathComponent("aof-test-\(UUID().uuidString)")
+  /// `inMemory`: where syncing and copying cost nothing, for tests that make hundreds of stores.
+  init(chunkSize: ChunkSize = .minimum, inMemory: Bool = false) {
+    let parent =
+      inMemory && FileManager.default.isWritableFile(atPath: "/dev/shm")
+      ? URL(fileURLWithPath: "/dev/shm") : FileManager.default.temporaryDirectory
+    directory = parent.appendingPathComponent("aof-test-\(UUID().uuidString)")
     options.chunkSize = chunkSize
   }
 
@@ -28,7 +34,7 @@ final class TestStore {
   func manager() throws -> AofManager {
     if let opened { return opened }
     try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
-    let manager = try AofManager.open(path, options: options, remote: remote)
+    let manager = try AofManager.open(path, options: options, environment: environment, remote: remote)
     opened = manager
     return manager
   }
@@ -43,6 +49,14 @@ final class TestStore {
   func close() throws {
     defer { opened = nil }
     try opened?.close()
+  }
+
+  func waitForMaintenance() { opened?.waitForMaintenance() }
+
+  /// Leaves the store as a killed daemon does: nothing is closed, nothing is written any more.
+  func abandon() {
+    opened?.waitForMaintenance()
+    opened = nil
   }
 
   /// The store as a killed daemon would leave it now: a copy of its files, opened for itself.

@@ -1,42 +1,56 @@
 import AOFCore
 import AOFSystem
-import Synchronization
 
 /// The open file of one chunk: raw bytes of the log at their offset in the chunk, sparse.
 final class ChunkFile: Sendable {
   private struct State {
-    var isDirty = false
+    /// Writes that have returned.
+    var written = 0
+    /// Of these, the first ones that survive power loss.
+    var synced = 0
+    var isSyncing = false
     /// Set by a failed sync, for good: the kernel may have dropped the pages, and asking again would succeed.
     var failure: AofError?
   }
 
   let file: File
-  private let state = Mutex(State())
+  private let state = Monitor(State())
 
   init(_ file: File) { self.file = file }
 
   /// Whether closing the file now could lose something, or hide a failure.
-  var mustStayOpen: Bool { state.withLock { $0.isDirty || $0.failure != nil } }
+  var mustStayOpen: Bool { state.withLock { $0.written != $0.synced || $0.isSyncing || $0.failure != nil } }
 
   /// `isCopy`: the remote holds the bytes too, so that nothing is lost with them.
   func write(_ bytes: UnsafeRawBufferPointer, at offset: Int, isCopy: Bool) throws(AofError) {
-    if !isCopy { state.withLock { $0.isDirty = true } }
     try file.write(bytes, at: offset)
+    // Only now: a sync that runs beside the write covers nothing of it.
+    if !isCopy { state.withLock { $0.written += 1 } }
   }
 
-  /// Makes what was written before the call survive power loss. - Throws: the first failure, again and again.
+  /// Makes what was written before the call survive power loss. One sync runs at a time, and whoever finds one under
+  /// way waits for its outcome. - Throws: the first failure, again and again.
   func sync() throws(AofError) {
-    let isDirty = try state.withLock { state throws(AofError) in
+    let written: Int? = try state.wait { state throws(AofError) -> Int?? in
+      if state.isSyncing { return nil }
       if let failure = state.failure { throw failure }
-      defer { state.isDirty = false }
-      return state.isDirty
+      guard state.synced != state.written else { return .some(nil) }
+      state.isSyncing = true
+      return state.written
     }
-    guard isDirty else { return }
+    guard let written else { return }
     do throws(AofError) {
       try file.syncData()
     } catch {
-      state.withLock { $0.failure = error }
+      state.change { state in
+        state.failure = error
+        state.isSyncing = false
+      }
       throw error
+    }
+    state.change { state in
+      state.synced = written
+      state.isSyncing = false
     }
   }
 }

@@ -58,8 +58,9 @@ public final class LocalChunkStore: Sendable {
       let chunk = chunkSize.chunkID(for: span.lowerBound)
       let piece = UnsafeRawBufferPointer(rebasing: bytes[done..<(done + span.byteCount)])
       try withFile(Key(log: log, chunk: chunk), creating: true) { file throws(AofError) in
-        if !isCopy { state.withLock { _ = $0.dirtyChunks[log, default: []].insert(chunk) } }
         try file.write(piece, at: chunkSize.chunkOffset(for: span.lowerBound), isCopy: isCopy)
+        // Only now: a sync that took the chunk off the list earlier has not covered the write.
+        if !isCopy { state.withLock { _ = $0.dirtyChunks[log, default: []].insert(chunk) } }
       }
       state.withLock { $0.allocated[log]? += piece.count }
       done += span.byteCount
@@ -88,20 +89,24 @@ public final class LocalChunkStore: Sendable {
   /// Makes all that was written of a log survive power loss, its files' names too.
   /// - Throws: what the disk answered; the caller gives up on the log.
   func sync(_ log: LogID) throws(AofError) {
+    // Taken off the lists first: what comes while the syncs run is for the next one.
     let (chunks, directory) = state.withLock { state in
-      (state.dirtyChunks.removeValue(forKey: log) ?? [], state.unsyncedDirectories.contains(log) ? state.directories[log] : nil)
+      (
+        state.dirtyChunks.removeValue(forKey: log) ?? [],
+        state.unsyncedDirectories.remove(log).flatMap { state.directories[$0] }
+      )
     }
     do throws(AofError) {
       for chunk in chunks {
         // A file that is no longer open was synced when it was closed.
         if let file = state.withLock({ $0.files[Key(log: log, chunk: chunk)]?.file }) { try file.sync() }
       }
-      if let directory {
-        try disk.syncDirectory(directory)
-        state.withLock { _ = $0.unsyncedDirectories.remove(log) }
-      }
+      if let directory { try disk.syncDirectory(directory) }
     } catch {
-      state.withLock { $0.dirtyChunks[log, default: []].formUnion(chunks) }
+      state.withLock { state in
+        state.dirtyChunks[log, default: []].formUnion(chunks)
+        if directory != nil { state.unsyncedDirectories.insert(log) }
+      }
       throw error
     }
   }

@@ -109,13 +109,20 @@ extension Aof {
   private func readTailFile(
     _ span: Range<LSN>, into buffer: UnsafeMutableRawBufferPointer, lease: inout ChunkLease?
   ) throws(AofError) -> AofCursor.ReadOutcome {
-    try verifyInherited(span)
-    let target = UnsafeMutableRawBufferPointer(rebasing: buffer[..<span.byteCount])
-    try services.localChunks.read(into: target, of: id, at: span.lowerBound, chunkSize: chunkSize)
-    // No lease protects the tail: were it sealed, uploaded and evicted meanwhile, zeros would have been read.
-    guard state.withLock({ span.lowerBound >= $0.sealed }) else {
-      return try readSealed(span, into: buffer, lease: &lease)
+    var failure: AofError?
+    do throws(AofError) {
+      try verifyInherited(span)
+      let target = UnsafeMutableRawBufferPointer(rebasing: buffer[..<span.byteCount])
+      try services.localChunks.read(into: target, of: id, at: span.lowerBound, chunkSize: chunkSize)
+    } catch {
+      failure = error
     }
+    // No lease protects the tail: were it sealed, uploaded and evicted meanwhile, zeros would have been read, or found
+    // damaged. How far it was sealed is known anew only now, and may be less than the span.
+    guard state.withLock({ span.lowerBound >= $0.sealed }) else {
+      return try readSpan(at: span.lowerBound, into: buffer, lease: &lease)
+    }
+    if let failure { throw failure }
     return .read(span.byteCount)
   }
 

@@ -62,12 +62,17 @@ struct SegmentScanner {
 
   private func offset(of position: WalPosition) -> Int { WALFormat.segmentHeaderSize + (position - header.base) }
 
+  /// The frame header at ``position``, if that is sound, whatever became of its payload.
+  var frameHeader: WALFrameHeader? { frameHeader(atOffset: offset(of: position)) }
+
+  private func frameHeader(atOffset offset: Int) -> WALFrameHeader? {
+    guard offset + WALFormat.frameHeaderSize <= bytes.count else { return nil }
+    return WALFrameHeader(decoding: UnsafeRawBufferPointer(rebasing: bytes[offset...]), nonce: header.nonce)
+  }
+
   private func frame(at position: WalPosition) -> Frame? {
     let offset = offset(of: position)
-    guard offset + WALFormat.frameHeaderSize <= bytes.count,
-      let frame = WALFrameHeader(
-        decoding: UnsafeRawBufferPointer(rebasing: bytes[offset...]), nonce: header.nonce)
-    else { return nil }
+    guard let frame = frameHeader(atOffset: offset) else { return nil }
     let start = offset + WALFormat.frameHeaderSize
     guard Int(frame.length) <= bytes.count - start else { return nil }
     let payload = UnsafeRawBufferPointer(rebasing: bytes[start..<(start + Int(frame.length))])

@@ -89,8 +89,8 @@ struct WalRecovery {
     return segments
   }
 
-  /// A header that is no header belongs to a segment that a crash left half created: its header is synced before any
-  /// frame is written behind it. Were it damaged later, the gap before the next segment tells.
+  /// A file takes a segment's name only once its header is on stable storage, so a header that is none was damaged
+  /// later; the gap before the next segment tells what is lost.
   private func readHeader(_ path: String) throws(AofError) -> WALSegmentHeader? {
     let file = try environment.disk.open(path, .read)
     let block = UnsafeMutableRawBufferPointer.allocate(byteCount: WALFormat.segmentHeaderSize, alignment: 4096)
@@ -126,6 +126,10 @@ struct WalRecovery {
         return .ended
       case .corrupt(let resumes):
         try noteDamage(segment, at: scanner.position)
+        // A sound header says whose bytes are lost, also where no later frame of that log would.
+        if let lost = scanner.frameHeader, let log = logs[lost.logID], log.decide(lost) != .skip {
+          close(lost.logID)
+        }
         guard resumes, scanner.skipToNextFrame(), segment.limit.map({ scanner.position < $0 }) ?? true else {
           return .complete
         }
@@ -140,13 +144,17 @@ struct WalRecovery {
     case .replay:
       let chunks = chunks
       try logs[id]?.replay(frame, into: chunks)
-    case .gap:
-      guard let tail = logs[id]?.tail else { return }
-      let reason =
-        "the WAL is damaged (\(damage ?? "a frame is missing")): bytes from LSN \(tail) on are lost, so the log ends there"
-      logs[id]?.close(because: reason)
-      incidents.report("log \(id): \(reason)")
+    case .gap: close(id)
     }
+  }
+
+  /// Ends a log at its tail: what follows is lost.
+  private mutating func close(_ id: LogID) {
+    guard let tail = logs[id]?.tail else { return }
+    let reason =
+      "the WAL is damaged (\(damage ?? "a frame is missing")): bytes from LSN \(tail) on are lost, so the log ends there"
+    logs[id]?.close(because: reason)
+    incidents.report("log \(id): \(reason)")
   }
 
   // MARK: Judging the first place without a sound frame

@@ -7,6 +7,7 @@ extension AofManager {
   /// logs any more. Blocks on the local disk, and until hydrations under way are done.
   /// - Throws: the first failure; what could not be recorded stays in the WAL, and the next opening recovers it.
   public func close() throws(AofError) {
+    defer { lock.release() }
     services.maintenance.close()
     services.hydrator.close()
     var failure: AofError?
@@ -27,8 +28,7 @@ extension AofManager {
         failure = failure ?? error
       }
     }
-    try services.manifest.close()
-    lock.release()
+    do throws(AofError) { try services.manifest.close() } catch { failure = failure ?? error }
     if let failure { throw failure }
   }
 
@@ -58,8 +58,13 @@ extension AofManager {
     services.maintenance.add { [self] in
       _ = state.withLock { $0.releasing.remove(wal.record.id) }
       do throws(AofError) {
-        for id in wal.logsInClosedSegments { try applyAndRecord(log(id)) }
+        // A log that fails keeps its own segments, and must not keep the others from being applied.
+        var failure: AofError?
+        for id in wal.logsInClosedSegments {
+          do throws(AofError) { try applyAndRecord(log(id)) } catch { failure = failure ?? error }
+        }
         try release(wal)
+        if let failure { throw failure }
       } catch {
         services.incidents.report("segments of the WAL in \(wal.record.path) could not be released: \(error)")
       }

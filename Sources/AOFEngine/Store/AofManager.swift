@@ -133,10 +133,16 @@ public final class AofManager: Sendable {
   private func walDirectory(_ path: String?) throws(AofError) -> WalDirectoryID {
     let stored = try path.map { path throws(AofError) in try PathFacts.absolute(path) + "/" + settings.storeID }
     let known = try services.manifest.walDirectories()
-    if let record = known.first(where: { $0.path == stored ?? known.first?.path }) { return record.id }
-    guard let stored else { throw AofError(.corrupt, "the manifest names no WAL directory") }
-    try services.environment.disk.createDirectory(stored)
-    let record = try services.manifest.addWalDirectory(stored)
+    let record: WalDirectoryRecord
+    if let found = known.first(where: { $0.path == stored ?? known.first?.path }) {
+      record = found
+    } else {
+      guard let stored else { throw AofError(.corrupt, "the manifest names no WAL directory") }
+      try services.environment.disk.createDirectory(stored)
+      record = try services.manifest.addWalDirectory(stored)
+    }
+    // One that is known and does not run is one whose start failed.
+    guard state.withLock({ $0.wals[record.id] }) == nil else { return record.id }
     let wal = try WriteAheadLog(
       record: record, firstSequence: record.firstSequence, base: .zero, storeID: try StoreOpening.storeID(settings),
       environment: services.environment)

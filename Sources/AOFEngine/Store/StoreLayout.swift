@@ -22,6 +22,10 @@ struct StoreLayout: Sendable {
 
   /// Whether the directory holds nothing but what a creation that was cut short may leave.
   func isVacant(_ disk: any Disk) throws(AofError) -> Bool {
-    try disk.list(root).allSatisfy { $0 == "lock" || $0.hasPrefix("manifest.sqlite.new") }
+    for name in try disk.list(root) where name != "lock" && !name.hasPrefix("manifest.sqlite.new") {
+      // The WAL's directory is made before the manifest, and has nothing in it then.
+      guard name == Self.defaultWal, try disk.list(resolve(name)).isEmpty else { return false }
+    }
+    return true
   }
 }

@@ -93,9 +93,9 @@ extension Aof {
   /// WAL, share one flush; with nothing new there is none.
   /// - Throws: `localFailure`, for good: a failed sync is never retried into success.
   public func sync() throws(AofError) {
-    let (target, tail, failure) = state.withLock { ($0.lastFrame, $0.tail, $0.failure) }
-    // A log that is damaged or was failed by an earlier sync must not call anything durable.
+    // A log that is damaged or was failed by an earlier sync must not call anything durable, nor one whose WAL failed.
     if let failure { throw failure }
+    let (target, tail) = state.withLock { ($0.lastFrame, $0.tail) }
     do throws(AofError) {
       try wal.sync(through: target)
     } catch {

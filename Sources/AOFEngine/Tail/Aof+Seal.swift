@@ -53,9 +53,9 @@ extension Aof {
   }
 
   private func planSeal(_ limit: (LogState) -> LSN) throws(AofError) -> SealPlan? {
+    if let failure { throw failure }
     let now = services.environment.clock.now()
-    return try state.withLock { state throws(AofError) -> SealPlan? in
-      if let failure = state.failure { throw failure }
+    return state.withLock { state in
       let range = state.sealed..<max(state.sealed, limit(state))
       guard !range.isEmpty else { return nil }
       // The frame that holds the limit goes on: what is appended from here on has checksums of its own.

@@ -31,7 +31,7 @@ extension Aof {
           .invalidArgument, "the WAL has moved on since the segment \(segment.path) was prepared",
           remedy: "prepare another")
       }
-      wal.activate(segment)
+      try wal.activate(segment)
     }
   }
 }

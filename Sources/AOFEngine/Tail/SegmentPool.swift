@@ -33,19 +33,31 @@ final class SegmentPool: Sendable {
     }
   }
 
-  /// A segment with this header, ready to take frames: its header and its name are on stable storage.
-  func take(
-    _ header: WALSegmentHeader, start: (log: LogID, lsn: LSN)? = nil
-  ) throws(AofError) -> WalSegment {
-    let path = directory + "/" + WalSegment.fileName(header.sequence)
+  /// A segment that ``activate(_:)`` can make part of the WAL. Before that it changes nothing, whatever becomes of it.
+  func prepare(_ header: WALSegmentHeader, start: (log: LogID, lsn: LSN)? = nil) throws(AofError) -> WalSegment {
     let spare = if let known = try takeSpare() { known } else { try makeSpare() }
-    let file = try environment.disk.open(spare, .readWrite)
-    // Until the rename the file is still a spare, so a crash in between leaves no half segment.
-    try WalSegment.writeHeader(header, to: file)
-    try file.syncData()
-    try environment.disk.rename(spare, to: path)
+    return WalSegment(
+      path: directory + "/" + WalSegment.fileName(header.sequence), sparePath: spare,
+      file: try environment.disk.open(spare, .readWrite), header: header, start: start)
+  }
+
+  /// Makes a segment part of the WAL: its header and its name are on stable storage, and from here on the segment
+  /// before it ends where this one begins. After an error nobody knows whether it does; see ``deactivate(_:)``.
+  /// - Returns: the segment under its new name.
+  func activate(_ segment: WalSegment) throws(AofError) -> WalSegment {
+    try segment.writeHeader()
+    try environment.disk.rename(segment.sparePath, to: segment.path)
     try environment.disk.syncDirectory(directory)
-    return WalSegment(path: path, file: file, header: header, start: start)
+    return WalSegment(
+      path: segment.path, sparePath: segment.sparePath,
+      file: try environment.disk.open(segment.path, .readWrite), header: segment.header, start: segment.start)
+  }
+
+  /// Takes a segment out of the WAL again whose activation failed. After an error it may still be part of it.
+  func deactivate(_ segment: WalSegment) throws(AofError) {
+    let disk = environment.disk
+    try disk.remove(disk.exists(segment.path) ? segment.path : segment.sparePath)
+    try disk.syncDirectory(directory)
   }
 
   /// Takes a segment back that nothing needs any more. The manifest calls it void already.
@@ -58,7 +70,7 @@ final class SegmentPool: Sendable {
     try keepOrRemove(spare)
   }
 
-  /// Makes sure that the next ``take(_:start:)`` finds a file. Blocks while it is written with zeros.
+  /// Makes sure that the next ``prepare(_:start:)`` finds a file. Blocks while it is written with zeros.
   func refill() throws(AofError) {
     let isNeeded = state.withLock { state in
       guard state.spares.isEmpty, !state.isFilling else { return false }

@@ -12,12 +12,15 @@ public final class WalSegment: Sendable {
   public let start: (log: LogID, lsn: LSN)?
 
   let file: File
+  /// The file's name until it becomes part of the WAL.
+  let sparePath: String
   let header: WALSegmentHeader
   /// The position of the first frame.
   var base: WalPosition { header.base }
 
-  init(path: String, file: File, header: WALSegmentHeader, start: (log: LogID, lsn: LSN)?) {
+  init(path: String, sparePath: String, file: File, header: WALSegmentHeader, start: (log: LogID, lsn: LSN)?) {
     self.path = path
+    self.sparePath = sparePath
     self.file = file
     self.header = header
     self.start = start
@@ -27,12 +30,13 @@ public final class WalSegment: Sendable {
   /// The offset in the file of a position in the WAL.
   func offset(of position: WalPosition) -> Int { WALFormat.segmentHeaderSize + (position - base) }
 
-  /// Writes the header's block; not synced.
-  static func writeHeader(_ header: WALSegmentHeader, to file: File) throws(AofError) {
+  /// Writes the header's block, and makes it durable.
+  func writeHeader() throws(AofError) {
     let block = UnsafeMutableRawBufferPointer.allocate(byteCount: WALFormat.segmentHeaderSize, alignment: 4096)
     defer { block.deallocate() }
     header.encode(into: block)
     try file.write(UnsafeRawBufferPointer(block), at: 0)
+    try file.syncData()
   }
 
   // MARK: Names
@@ -41,12 +45,12 @@ public final class WalSegment: Sendable {
 
   static func fileName(_ sequence: UInt64) -> String { FixedWidthNumber.decimal(sequence) + suffix }
 
-  /// The number in a segment's file name; nil for other names.
+  /// The number in a segment's file name; nil for other names, and for numbers that no manifest could hold.
   static func sequence(ofFileName name: String) -> UInt64? {
     guard name.hasSuffix(suffix) else { return nil }
     let digits = name.dropLast(suffix.count)
-    // The name is the number's own: no sign, and room for the next one.
-    guard let number = UInt64(digits), number < .max, fileName(number) == name else { return nil }
+    // The name is the number's own, without a sign, and one that a manifest can hold.
+    guard let number = UInt64(digits), number < UInt64(Int64.max), fileName(number) == name else { return nil }
     return number
   }
 }

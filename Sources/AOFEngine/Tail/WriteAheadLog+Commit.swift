@@ -32,6 +32,8 @@ extension WriteAheadLog {
     let payloads = pointer.pointee.payloads
     if !committer.hasRoom(frames: payloads.count, size: size) {
       writeGathered(time: time)
+      // What a failed write left would go on behind a shorter one in its place.
+      if let failure = committerFailure { throw failure }
       if committer.segmentRoom < size { try startSegment(forLog: nil) }
     }
     let reserved = try log.reserve(pointer.pointee)
@@ -41,6 +43,7 @@ extension WriteAheadLog {
     } else {
       // Room is made from visible bytes alone, so what is gathered becomes visible first.
       writeGathered(time: time)
+      if let failure = committerFailure { throw failure }
       lsn = try log.reserveAfterMakingRoom(pointer.pointee)
     }
     pointer.pointee.lsn = lsn
@@ -90,7 +93,7 @@ extension WriteAheadLog {
 
   /// Creates the segment that continues the WAL. Only the committer may activate it.
   func prepareSegment(forLog start: (log: LogID, lsn: LSN)?) throws(AofError) -> WalSegment {
-    try pool.take(
+    try pool.prepare(
       Self.header(
         sequence: nextSequence(), base: committer.position, storeID: storeID, environment: environment),
       start: start)
@@ -103,7 +106,7 @@ extension WriteAheadLog {
 
   /// Goes on in a new segment.
   private func startSegment(forLog start: (log: LogID, lsn: LSN)?) throws(AofError) {
-    activate(try prepareSegment(forLog: start))
+    try activate(try prepareSegment(forLog: start))
   }
 
   /// Closes the active segment for good: nothing is appended any more.
@@ -118,9 +121,17 @@ extension WriteAheadLog {
     }
   }
 
-  /// Goes on in `segment`, which begins where the WAL ends.
-  func activate(_ segment: WalSegment) {
-    assert(segment.base == committer.position, "a segment continues the WAL")
+  /// Goes on in `prepared`, which begins where the WAL ends. After an error the WAL goes on where it was, or has failed.
+  func activate(_ prepared: WalSegment) throws(AofError) {
+    assert(prepared.base == committer.position, "a segment continues the WAL")
+    let segment: WalSegment
+    do throws(AofError) {
+      segment = try pool.activate(prepared)
+    } catch {
+      // A segment that recovery may find ends the one before it, so that nothing more could be appended there.
+      do throws(AofError) { try pool.deactivate(prepared) } catch { fail(error) }
+      throw error
+    }
     let logEnds = committer.logEnds
     let end = committer.position
     state.change { state in

@@ -52,8 +52,8 @@ final class WriteAheadLog: Sendable {
     self.storeID = storeID
     self.environment = environment
     pool = try SegmentPool(directory: record.path, environment: environment)
-    let segment = try pool.take(
-      Self.header(sequence: firstSequence, base: base, storeID: storeID, environment: environment))
+    let segment = try pool.activate(
+      pool.prepare(Self.header(sequence: firstSequence, base: base, storeID: storeID, environment: environment)))
     committer = Committer(segment: segment)
     state = Monitor(
       State(written: base, synced: base, segments: [LiveSegment(segment: segment)]))

@@ -1,13 +1,14 @@
 import AOFCore
+import Glibc
 
 /// Names on a disk: opening, renaming, listing. A parameter of the engine, so that a simulation can bring
 /// a disk that forgets, tears and fails. All calls block on local I/O and throw what the system answered.
 package protocol Disk: Sendable {
   /// - Throws: `notFound` unless the file exists or `mode` creates it; `alreadyExists` for `createNew`.
   func open(_ path: String, _ mode: OpenMode) throws(AofError) -> File
-  /// Creates the directory, and those above it that are missing, each with mode 0700 and made durable in
-  /// its parent. What exists already is fine.
-  func createDirectory(_ path: String) throws(AofError)
+  /// Creates one directory, mode 0700. Durable only after ``syncDirectory(_:)`` of the one above it.
+  /// - Throws: `alreadyExists`; `notFound` if the one above it is missing.
+  func makeDirectory(_ path: String) throws(AofError)
   /// Replaces the target, if there is one. Durable only after ``syncDirectory(_:)``.
   func rename(_ path: String, to newPath: String) throws(AofError)
   /// Durable only after ``syncDirectory(_:)``.
@@ -16,6 +17,29 @@ package protocol Disk: Sendable {
   /// The names in a directory, sorted, without `.` and `..`. - Throws: `notFound`.
   func list(_ path: String) throws(AofError) -> [String]
   func exists(_ path: String) -> Bool
+  /// - Throws: `notFound`, also for a link that leads nowhere; `notADirectory` for anything but a directory or a link
+  ///   to one.
+  func checkDirectory(_ path: String) throws(AofError)
+}
+
+extension Disk {
+  /// Creates the directory, and those above it that are missing, each made durable in its parent. What exists already
+  /// is fine, and made durable as well: whoever created it may have failed to, or was killed before.
+  package func createDirectory(_ path: String) throws(AofError) {
+    let parent = SystemDisk.parent(of: path)
+    do throws(AofError) {
+      try makeDirectory(path)
+    } catch where error.code == .alreadyExists {
+      try checkDirectory(path)
+      // A directory above it that we may not read is not one that we created it in.
+      do throws(AofError) { return try syncDirectory(parent) } catch where error.code == .system(errno: EACCES) { return }
+    } catch where error.code == .notFound && parent != path {
+      try createDirectory(parent)
+      try createDirectory(path)
+      return
+    }
+    try syncDirectory(parent)
+  }
 }
 
 package enum OpenMode: Sendable {

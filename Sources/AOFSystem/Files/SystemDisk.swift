@@ -23,23 +23,8 @@ package struct SystemDisk: Disk {
     }
   }
 
-  package func createDirectory(_ path: String) throws(AofError) {
-    if mkdir(path, 0o700) != 0 {
-      switch errno {
-      case EEXIST:
-        guard try FileFacts(of: path).isDirectory else {
-          throw AofError(.notADirectory, "\(path) is not a directory", remedy: "name another place, or move it away")
-        }
-        return
-      case ENOENT:
-        let parent = Self.parent(of: path)
-        guard parent != path else { throw .systemCall("mkdir", path, errno: ENOENT) }
-        try createDirectory(parent)
-        guard mkdir(path, 0o700) == 0 || errno == EEXIST else { throw .systemCall("mkdir", path, errno: errno) }
-      default: throw .systemCall("mkdir", path, errno: errno)
-      }
-    }
-    try syncDirectory(Self.parent(of: path))
+  package func makeDirectory(_ path: String) throws(AofError) {
+    guard mkdir(path, 0o700) == 0 else { throw .systemCall("mkdir", path, errno: errno) }
   }
 
   package func rename(_ path: String, to newPath: String) throws(AofError) {
@@ -74,6 +59,12 @@ package struct SystemDisk: Disk {
     }
     guard errno == 0 else { throw .systemCall("readdir", path, errno: errno) }
     return names.sorted()
+  }
+
+  package func checkDirectory(_ path: String) throws(AofError) {
+    guard try FileFacts(of: path).isDirectory else {
+      throw AofError(.notADirectory, "\(path) is not a directory", remedy: "name another place, or move it away")
+    }
   }
 
   package func exists(_ path: String) -> Bool { access(path, F_OK) == 0 }

@@ -26,6 +26,9 @@ package final class WorkQueue: Sendable {
     self.threads = threads
   }
 
+  /// A queue that nobody can use any more ends its threads as well, but waits for nothing.
+  deinit { state.change { $0.closed = true } }
+
   /// Queues a job; false, and the job is dropped, after ``close()``.
   @discardableResult
   package func add(_ job: @escaping @Sendable () -> Void) -> Bool {
