@@ -4,7 +4,7 @@ import AOFSystem
 import CFuse3
 import Synchronization
 
-/// Tells the kernel to drop pages. Made before the file system, which gets it as its ``KernelCache``; does
+/// Tells the kernel to drop pages, and of sizes. Made before the file system, which gets it as its ``KernelCache``; does
 /// nothing until something is mounted.
 ///
 /// The kernel waits for READs of the pages it drops. So the notifications have threads of their own: one for
@@ -41,14 +41,38 @@ package final class KernelNotifier: KernelCache {
     done.wait { $0 ? () : nil }
   }
 
+  package func push(_ news: SizeNews, of node: NodeID, whenDone: @escaping @Sendable () -> Void) {
+    notify(on: tails, whenDone) { session in
+      guard var byte = news.lastByte else {
+        // Without pages, this only makes the kernel take the attributes that it has as newer than the answer's.
+        _ = fuse_lowlevel_notify_inval_inode(session, node.rawValue, -1, 0)
+        return
+      }
+      withUnsafeMutableBytes(of: &byte) { byte in
+        var bytes = fuse_bufvec()
+        bytes.count = 1
+        bytes.buf.size = byte.count
+        bytes.buf.mem = byte.baseAddress
+        _ = fuse_lowlevel_notify_store(session, node.rawValue, off_t(clamping: news.size) - 1, &bytes, fuse_buf_copy_flags(0))
+      }
+    }
+  }
+
   private func invalidate(
     _ node: NodeID, from offset: UInt64, on queue: WorkQueue, _ whenDone: @escaping @Sendable () -> Void
   ) {
+    notify(on: queue, whenDone) { session in
+      _ = fuse_lowlevel_notify_inval_inode(session, node.rawValue, off_t(clamping: offset), 0)
+    }
+  }
+
+  /// Errors of `body` are not looked at: the kernel does not know the node then, or is gone, and holds no pages.
+  private func notify(
+    on queue: WorkQueue, _ whenDone: @escaping @Sendable () -> Void,
+    _ body: @escaping @Sendable (OpaquePointer) -> Void
+  ) {
     let queued = queue.add { [self] in
-      if let session = session.withLock({ $0 }) {
-        // An error means that the kernel does not know the node, or is gone: it holds no pages then.
-        _ = fuse_lowlevel_notify_inval_inode(session.pointer, node.rawValue, off_t(clamping: offset), 0)
-      }
+      if let session = session.withLock({ $0 }) { body(session.pointer) }
       whenDone()
     }
     if !queued { whenDone() }
