@@ -65,24 +65,22 @@ extension FileSystem {
 
   /// The entry of a node as it may be told to `task`.
   func answer(_ record: NodeRecord, for task: TaskID) throws(AofError) -> AttributeAnswer {
-    let (entry, news) = try entryAndNews(record, for: task)
-    guard let news else { return .now(entry) }
-    let coherence = coherence[record.id]
+    let (entry, notices) = try entryAndNotices(record, for: task)
+    guard let notices else { return .now(entry) }
     return .later(
       Deferred(isInterruptible: false) { [cache = options.kernelCache] whenDone in
-        cache.push(news, of: record.id) {
-          coherence.didStore(news)
-          whenDone(.success(entry))
-        }
+        cache.tell(record.id, notices) { whenDone(.success(entry)) }
       })
   }
 
   /// The entry of a node while no append to it can be under way in the kernel.
-  func entry(_ record: NodeRecord) throws(AofError) -> Entry { try entryAndNews(record, for: .unknown).entry }
+  func entry(_ record: NodeRecord) throws(AofError) -> Entry { try entryAndNotices(record, for: .unknown).entry }
 
-  /// The entry of a node, and of what the kernel must be told before it gets it.
-  func entryAndNews(_ record: NodeRecord, for task: TaskID) throws(AofError) -> (entry: Entry, news: SizeNews?) {
-    var news: SizeNews?
+  /// The entry of a node, and what the kernel must have been told before it gets it: nil if nothing.
+  func entryAndNotices(
+    _ record: NodeRecord, for task: TaskID
+  ) throws(AofError) -> (entry: Entry, notices: [TailNotice]?) {
+    var notices: [TailNotice]?
     let stored = record.attributes
     var attributes = FileAttributes(
       node: record.id, kind: record.kind == .directory ? .directory : .regular, permissions: stored.mode, links: 1,
@@ -95,16 +93,21 @@ extension FileSystem {
     case .log:
       let aof = try manager.log(record.id)
       let lastAppend = aof.modificationTime
-      let size = coherence[aof.id].size(tail: aof.watermarks.tail, for: task)
-      if case .news(let unstored) = size { news = unstored }
+      let coherence = coherence[aof.id]
+      let size = coherence.size(tail: aof.watermarks.tail, for: task)
       attributes.size = size.value
+      switch size {
+      case .known: break
+      case .news(let news): notices = [.push(news), .call { coherence.didStore(news) }]
+      case .pushed: notices = []
+      }
       attributes.blocks = aof.localBytes.rawValue / 512 + (aof.localBytes.rawValue % 512 == 0 ? 0 : 1)
       attributes.modificationTime = Self.modificationTime(stored, lastAppend: lastAppend)
       attributes.changeTime = max(stored.changeTime, lastAppend)
     }
     let entry = Entry(
       attributes: attributes, nameValidity: Entry.nameValidity, attributeValidity: Entry.attributeValidity)
-    return (entry, news)
+    return (entry, notices)
   }
 
   package func statfs() throws(AofError) -> DiskStatus {

@@ -57,7 +57,7 @@ extension FileSystem {
     guard let id = name.node, let record = manager.node(id), record.parent == directory,
       record.name?.bytes == name.name
     else { return nil }
-    guard let (entry, news) = try? entryAndNews(record, for: .unknown), news == nil else { return nil }
+    guard let (entry, notices) = try? entryAndNotices(record, for: .unknown), notices == nil else { return nil }
     return entry
   }
 

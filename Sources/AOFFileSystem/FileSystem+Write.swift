@@ -40,13 +40,19 @@ extension FileSystem {
     let append = TailPage.Append(
       range: range.lowerBound.rawValue..<range.upperBound.rawValue, lastByte: lastByte, task: task,
       isExpected: range.lowerBound.rawValue == offset)
-    switch handle.coherence.didAppend(append) {
-    case .reply:
-      if let failure { throw failure }
-      return .wrote(bytes.count)
+    let result: Result<Int, AofError> = failure.map { .failure($0) } ?? .success(bytes.count)
+    let coherence = handle.coherence
+    switch coherence.didAppend(append) {
+    case .reply: return .wrote(try result.get())
     case .invalidate(let from):
-      let result: Result<Int, AofError> = failure.map { .failure($0) } ?? .success(bytes.count)
-      return .later(invalidating(handle, append, from: from, then: result))
+      let notices: [TailNotice] = [.invalidate(from: from), .call { coherence.didInvalidate(append) }]
+      return .later(telling(handle, notices, then: result))
+    case .invalidateAndPush(let from, let news):
+      let notices: [TailNotice] = [
+        .invalidate(from: from), .call { coherence.didInvalidate(append) },
+        .push(news), .invalidate(from: news.size - 1), .call { coherence.didStore(news) },
+      ]
+      return .later(telling(handle, notices, then: result))
     }
   }
 
@@ -70,14 +76,11 @@ extension FileSystem {
     }
   }
 
-  private func invalidating(
-    _ handle: LogHandle, _ append: TailPage.Append, from offset: UInt64, then result: Result<Int, AofError>
+  private func telling(
+    _ handle: LogHandle, _ notices: [TailNotice], then result: Result<Int, AofError>
   ) -> Deferred<Int> {
     Deferred(isInterruptible: false) { [cache = options.kernelCache] whenDone in
-      cache.invalidateTail(handle.aof.id, from: offset) {
-        handle.coherence.didInvalidate(append)
-        whenDone(result)
-      }
+      cache.tell(handle.aof.id, notices) { whenDone(result) }
     }
   }
 }

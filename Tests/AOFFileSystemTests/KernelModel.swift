@@ -13,6 +13,7 @@ struct KernelModel {
     var piecesLeft: Int
     /// The tail before and after the WRITE that is not decided on.
     var undecided: Range<UInt64>?
+    var isDecided = false
     var isAnswered = false
   }
 
@@ -32,8 +33,11 @@ struct KernelModel {
   }
 
   enum Notice {
-    case invalidate(from: UInt64, TailPage.Append)
-    case push(SizeNews, Question)
+    case invalidate(from: UInt64, TailPage.Append, push: SizeNews?)
+    case push(SizeNews)
+    case drop(from: UInt64, SizeNews)
+    /// A GETATTR that waits, and what it pushes.
+    case answer(UInt64, SizeNews?, Question)
   }
 
   static let pageSize: UInt64 = 4096
@@ -109,18 +113,18 @@ struct KernelModel {
         return
       }
       current.isAnswered = false
+      current.isDecided = false
     }
     if let range = current.undecided {
-      guard !notices.contains(where: { if case .invalidate = $0 { true } else { false } }) else { return }
       current.undecided = nil
       let append = TailPage.Append(range: range, lastByte: 1, task: current.task)
       switch file.didAppend(append) {
       case .reply: current.isAnswered = true
-      case .invalidate(let from): notices.append(.invalidate(from: from, append))
+      case .invalidate(let from): notices.append(.invalidate(from: from, append, push: nil))
+      case .invalidateAndPush(let from, let news): notices.append(.invalidate(from: from, append, push: news))
       }
-    } else if notices.contains(where: { if case .invalidate = $0 { true } else { false } }) {
-      return
-    } else {
+      current.isDecided = true
+    } else if !current.isDecided {
       file.willAppend(tail: tail)
       let lengths: [UInt64] = [1, 7, 300, 4095, 4096, 4097, Self.pageSize - tail % Self.pageSize + 1]
       let end = tail + lengths[chance(lengths.count)]
@@ -136,7 +140,7 @@ struct KernelModel {
   /// Whether the task is in stat(2). A task does one thing at a time.
   private func isAsking(_ task: TaskID) -> Bool {
     questions.contains { $0.task == task } || truncations.contains { $0.task == task }
-      || notices.contains { if case .push(_, let question) = $0 { question.task == task } else { false } }
+      || notices.contains { if case .answer(_, _, let question) = $0 { question.task == task } else { false } }
   }
 
   private mutating func ask() {
@@ -148,7 +152,8 @@ struct KernelModel {
   private mutating func answer() {
     guard let index = questions.indices.first(where: { questions[$0].answer == nil }) else { return }
     switch file.size(tail: tail, for: questions[index].task) {
-    case .news(let news) where pushes: notices.append(.push(news, questions.remove(at: index)))
+    case .news(let news) where pushes: notices.append(.answer(news.size, news, questions.remove(at: index)))
+    case .pushed(let size) where pushes: notices.append(.answer(size, nil, questions.remove(at: index)))
     case let told: reply(told.value, to: questions.remove(at: index))
     }
   }
@@ -215,27 +220,43 @@ struct KernelModel {
   private mutating func notify() {
     guard let notice = notices.first else { return }
     switch notice {
-    case .invalidate(let from, let append):
-      guard !isLocked({ $0 >= from / Self.pageSize }) else { return }
-      version += 1
-      pages = pages.filter { $0.key < from / Self.pageSize }
+    case .invalidate(let from, let append, let news):
+      guard invalidate(from: from) else { return }
       file.didInvalidate(append)
+      if let news {
+        notices[0] = .push(news)
+        return
+      }
       write?.isAnswered = true
-    case .push(let news, let question):
+    case .push(let news):
       guard push(news) else { return }
+      notices[0] = .drop(from: news.size - 1, news)
+      return
+    case .drop(let from, let news):
+      guard invalidate(from: from) else { return }
       file.didStore(news)
-      reply(news.size, to: question)
-      if news.lastByte != nil, size < news.size { faults.append("\(news.size) was pushed, and not stored") }
+      write?.isAnswered = true
+    case .answer(let told, let news, let question):
+      if let news {
+        guard push(news) else { return }
+        file.didStore(news)
+      }
+      reply(told, to: question)
+      if size < told { faults.append("\(told) is told, and not stored") }
     }
     notices.removeFirst()
   }
 
+  /// False if the kernel waits for a READ.
+  private mutating func invalidate(from offset: UInt64) -> Bool {
+    guard !isLocked({ $0 >= offset / Self.pageSize }) else { return false }
+    version += 1
+    pages = pages.filter { $0.key < offset / Self.pageSize }
+    return true
+  }
+
   /// False if the kernel waits for a READ of the page; the size is stored by then.
   private mutating func push(_ news: SizeNews) -> Bool {
-    guard news.lastByte != nil else {
-      version += 1
-      return true
-    }
     if news.size > size {
       version += 1
       size = news.size

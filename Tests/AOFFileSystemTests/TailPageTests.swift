@@ -72,14 +72,16 @@ struct TailPageTests {
     #expect(page.size(tail: 10, for: .unknown) == .news(SizeNews(size: 10, lastByte: 1)))
   }
 
-  @Test("a byte that begins a page is not pushed")
+  @Test("a byte that begins a page is pushed by its append alone")
   func pageStart() {
     var page = TailPage(pageSize: 4096)
-    #expect(append(0..<4097, to: &page) == .reply)
-    let news = SizeNews(size: 4097, lastByte: nil)
-    #expect(page.size(tail: 4097, for: other) == .news(news))
+    let news = SizeNews(size: 4097, lastByte: 0x2a)
+    #expect(append(10..<4097, to: &page) == .invalidateAndPush(from: 0, news))
+    #expect(page.size(tail: 4097, for: other) == .known(10))
+    page.didInvalidate(appended(10..<4097))
+    #expect(page.size(tail: 4097, for: other) == .pushed(4097))
     page.didStore(news)
-    #expect(page.size(tail: 4097, for: other) == .news(news))
+    #expect(page.size(tail: 4097, for: other) == .known(4097))
   }
 
   @Test("the size of the first look at a log is no news")
@@ -154,7 +156,7 @@ struct TailPageTests {
         let range = undecided.remove(at: Int(random.next() % UInt64(undecided.count)))
         switch page.didAppend(appended(range)) {
         case .reply: known = max(known, range.upperBound)
-        case .invalidate(let from): pending.append((from, appended(range)))
+        case .invalidate(let from), .invalidateAndPush(let from, _): pending.append((from, appended(range)))
         }
       case 3 where !pending.isEmpty:
         let (from, append) = pending.removeFirst()

@@ -44,6 +44,8 @@ struct TailPage: Equatable {
     var task: TaskID
     /// Whether the kernel knows that the bytes went there.
     var isExpected = true
+
+    var news: SizeNews { SizeNews(size: range.upperBound, lastByte: lastByte) }
   }
 
   enum AfterAppend: Equatable {
@@ -51,18 +53,24 @@ struct TailPage: Equatable {
     case reply
     /// Drop the pages from this offset, then reply.
     case invalidate(from: UInt64)
+    /// Drop the pages from the offset; after ``didInvalidate(_:)`` push the size and drop its last page, which
+    /// the kernel takes for filled; after ``didStore(_:)`` reply.
+    case invalidateAndPush(from: UInt64, SizeNews)
   }
 
   /// The size that the kernel may be told.
   enum Size: Hashable {
     case known(UInt64)
-    /// Push the log's bytes at the end of that size first.
+    /// Push the size first.
     case news(SizeNews)
+    /// The size is being pushed by the append itself: tell it when the kernel has got what it was sent.
+    case pushed(UInt64)
 
     var value: UInt64 {
       switch self {
       case .known(let size): size
       case .news(let news): news.size
+      case .pushed(let size): size
       }
     }
   }
@@ -86,15 +94,17 @@ struct TailPage: Equatable {
       unstored = nil
       return .known(announced)
     }
-    // Alone at the begin of a page the byte would make the kernel take the page for filled.
-    let startsPage = announced & (pageSize &- 1) == 1
-    return .news(SizeNews(size: announced, lastByte: startsPage ? nil : append.lastByte))
+    return endsBehindPageStart(announced) ? .pushed(announced) : .news(append.news)
   }
 
-  /// To be called when the kernel has got the news of `size`.
+  /// To be called when the kernel has got the news.
   mutating func didStore(_ news: SizeNews) {
-    if news.size == announced, news.lastByte != nil { unstored = nil }
+    if news.size == announced { unstored = nil }
   }
+
+  /// Whether the last byte below `size` is the first of its page. Pushed, it makes the kernel take that page
+  /// for filled. So this is done only while the append that it ends waits, and no other can fill the page.
+  private func endsBehindPageStart(_ size: UInt64) -> Bool { size & (pageSize &- 1) == 1 }
 
   /// To be called before each append, with the tail as it was.
   mutating func willAppend(tail: UInt64) {
@@ -108,14 +118,16 @@ struct TailPage: Equatable {
   /// To be called after each append, when its bytes are visible. An append behind one whose invalidation is
   /// under way waits for it too.
   mutating func didAppend(_ append: Append) -> AfterAppend {
-    guard mayBeCached || invalidationsPending > 0 || !append.isExpected else {
+    let endsBehindPageStart = endsBehindPageStart(append.range.upperBound)
+    guard mayBeCached || invalidationsPending > 0 || !append.isExpected || endsBehindPageStart else {
       announce(append)
       return .reply
     }
     mayBeCached = false
     invalidationsPending += 1
     // Another append may lie before this one, unannounced, and it then counts on this invalidation too.
-    return .invalidate(from: pageStart(min(announced, append.range.lowerBound)))
+    let offset = pageStart(min(announced, append.range.lowerBound))
+    return endsBehindPageStart ? .invalidateAndPush(from: offset, append.news) : .invalidate(from: offset)
   }
 
   /// To be called when the pages are gone that an append asked to drop.
