@@ -39,6 +39,22 @@ extension Entry {
   static let attributeValidity: Double = 1
 }
 
+/// The number of a task, that is a thread, of the operating system.
+package struct TaskID: RawRepresentable, Hashable, Sendable {
+  package let rawValue: Int32
+  package init(rawValue: Int32) { self.rawValue = rawValue }
+
+  /// A task that cannot be seen from here, or several.
+  package static let unknown = TaskID(rawValue: 0)
+}
+
+/// What GETATTR or LOOKUP comes to.
+package enum AttributeAnswer: Sendable {
+  case now(Entry)
+  /// The kernel has to be told of the size first.
+  case later(Deferred<Entry>)
+}
+
 /// Who asks.
 package struct Caller: Hashable, Sendable {
   package var userID: UInt32

@@ -4,11 +4,12 @@ import AOFManifest
 import AOFSystem
 
 extension FileSystem {
-  package func getattr(_ node: NodeID) throws(AofError) -> Entry {
-    node.isControl ? controlEntry(try controlNode(node), id: node) : try entry(try record(node))
+  package func getattr(_ node: NodeID, for task: TaskID = .unknown) throws(AofError) -> AttributeAnswer {
+    node.isControl ? .now(controlEntry(try controlNode(node), id: node)) : try answer(try record(node), for: task)
   }
 
-  /// Changes permissions, owner and times. A log's size can only be "changed" to what it is.
+  /// Changes permissions, owner and times. A log's size can only be "changed" to what it is. The kernel sends
+  /// this under the lock that it appends under, so it has stored the size of every append that was answered.
   package func setattr(_ node: NodeID, _ change: AttributeChange) throws(AofError) -> Entry {
     if node.isControl { return try changeControl(node, change) }
     var record = try record(node)
@@ -62,7 +63,24 @@ extension FileSystem {
     lastAppend > stored.changeTime ? lastAppend : stored.modificationTime
   }
 
-  func entry(_ record: NodeRecord) throws(AofError) -> Entry {
+  /// The entry of a node as it may be told to `task`.
+  func answer(_ record: NodeRecord, for task: TaskID) throws(AofError) -> AttributeAnswer {
+    let (entry, notices) = try entryAndNotices(record, for: task)
+    guard let notices else { return .now(entry) }
+    return .later(
+      Deferred(isInterruptible: false) { [cache = options.kernelCache] whenDone in
+        cache.tell(record.id, notices) { whenDone(.success(entry)) }
+      })
+  }
+
+  /// The entry of a node while no append to it can be under way in the kernel.
+  func entry(_ record: NodeRecord) throws(AofError) -> Entry { try entryAndNotices(record, for: .unknown).entry }
+
+  /// The entry of a node, and what the kernel must have been told before it gets it: nil if nothing.
+  func entryAndNotices(
+    _ record: NodeRecord, for task: TaskID
+  ) throws(AofError) -> (entry: Entry, notices: [TailNotice]?) {
+    var notices: [TailNotice]?
     let stored = record.attributes
     var attributes = FileAttributes(
       node: record.id, kind: record.kind == .directory ? .directory : .regular, permissions: stored.mode, links: 1,
@@ -75,13 +93,21 @@ extension FileSystem {
     case .log:
       let aof = try manager.log(record.id)
       let lastAppend = aof.modificationTime
-      attributes.size = coherence[aof.id].size(tail: aof.watermarks.tail)
+      let coherence = coherence[aof.id]
+      let size = coherence.size(tail: aof.watermarks.tail, for: task)
+      attributes.size = size.value
+      switch size {
+      case .known: break
+      case .news(let news): notices = [.push(news), .call { coherence.didStore(news) }]
+      case .pushed: notices = []
+      }
       attributes.blocks = aof.localBytes.rawValue / 512 + (aof.localBytes.rawValue % 512 == 0 ? 0 : 1)
       attributes.modificationTime = Self.modificationTime(stored, lastAppend: lastAppend)
       attributes.changeTime = max(stored.changeTime, lastAppend)
     }
-    return Entry(
+    let entry = Entry(
       attributes: attributes, nameValidity: Entry.nameValidity, attributeValidity: Entry.attributeValidity)
+    return (entry, notices)
   }
 
   package func statfs() throws(AofError) -> DiskStatus {

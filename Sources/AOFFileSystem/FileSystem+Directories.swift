@@ -40,7 +40,8 @@ extension FileSystem {
   }
 
   /// As ``readDirectory(_:from:_:)``, with what the kernel may know of each node: nil for `.` and `..`, for
-  /// control files, and for what was renamed away or is gone.
+  /// control files, for what was renamed away or is gone, and for logs whose size may be news to the kernel:
+  /// it looks those up.
   package func readDirectoryPlus(
     _ handle: HandleID, from position: UInt64, _ body: (DirectoryEntry, Entry?, UInt64) -> Bool
   ) throws(AofError) {
@@ -56,7 +57,8 @@ extension FileSystem {
     guard let id = name.node, let record = manager.node(id), record.parent == directory,
       record.name?.bytes == name.name
     else { return nil }
-    return try? entry(record)
+    guard let (entry, notices) = try? entryAndNotices(record, for: .unknown), notices == nil else { return nil }
+    return entry
   }
 
   package func releaseDirectory(_ handle: HandleID) { handles.remove(handle) }

@@ -4,15 +4,17 @@ import AOFManifest
 
 extension FileSystem {
   /// The node that a name leads to. The kernel owes a ``forget(_:count:)`` for it.
-  package func lookUp(_ name: [UInt8], in parent: NodeID) throws(AofError) -> Entry {
+  package func lookUp(
+    _ name: [UInt8], in parent: NodeID, for task: TaskID = .unknown
+  ) throws(AofError) -> AttributeAnswer {
     let entryName = try EntryName(name)
     if parent.isControl || Self.isControlDirectory(name, in: parent) {
-      return try lookUpControl(entryName, in: parent)
+      return .now(try lookUpControl(entryName, in: parent))
     }
     guard let record = manager.lookUp(entryName, in: parent) else {
       throw AofError(.notFound, "'\(entryName)' does not exist")
     }
-    return try entry(record)
+    return try answer(record, for: task)
   }
 
   package func mkdir(_ name: [UInt8], in parent: NodeID, permissions: UInt32, caller: Caller) throws(AofError) -> Entry {

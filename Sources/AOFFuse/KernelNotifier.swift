@@ -4,7 +4,7 @@ import AOFSystem
 import CFuse3
 import Synchronization
 
-/// Tells the kernel to drop pages. Made before the file system, which gets it as its ``KernelCache``; does
+/// Tells the kernel to drop pages, and of sizes. Made before the file system, which gets it as its ``KernelCache``; does
 /// nothing until something is mounted.
 ///
 /// The kernel waits for READs of the pages it drops. So the notifications have threads of their own: one for
@@ -25,12 +25,27 @@ package final class KernelNotifier: KernelCache {
     logs = try WorkQueue(name: "notify-log", threads: 1)
   }
 
-  package func invalidateTail(_ node: NodeID, from offset: UInt64, whenDone: @escaping @Sendable () -> Void) {
-    invalidate(node, from: offset, on: tails, whenDone)
+  package func tell(_ node: NodeID, _ notices: [TailNotice], whenDone: @escaping @Sendable () -> Void) {
+    let queued = tails.add { [self] in
+      if let session = session.withLock({ $0 }) {
+        for notice in notices { Self.tell(session, node, notice) }
+      } else {
+        notices.callClosures()
+      }
+      whenDone()
+    }
+    if !queued {
+      notices.callClosures()
+      whenDone()
+    }
   }
 
   package func invalidateAll(_ node: NodeID, whenDone: @escaping @Sendable () -> Void) {
-    invalidate(node, from: 0, on: logs, whenDone)
+    let queued = logs.add { [self] in
+      if let session = session.withLock({ $0 }) { Self.tell(session, node, .invalidate(from: 0)) }
+      whenDone()
+    }
+    if !queued { whenDone() }
   }
 
   /// As ``invalidateAll(_:whenDone:)``, and waits until it is done. For threads that may wait for the remote:
@@ -41,17 +56,23 @@ package final class KernelNotifier: KernelCache {
     done.wait { $0 ? () : nil }
   }
 
-  private func invalidate(
-    _ node: NodeID, from offset: UInt64, on queue: WorkQueue, _ whenDone: @escaping @Sendable () -> Void
-  ) {
-    let queued = queue.add { [self] in
-      if let session = session.withLock({ $0 }) {
-        // An error means that the kernel does not know the node, or is gone: it holds no pages then.
-        _ = fuse_lowlevel_notify_inval_inode(session.pointer, node.rawValue, off_t(clamping: offset), 0)
+  /// Errors mean that the kernel does not know the node, or is gone: it holds no pages then.
+  private static func tell(_ session: Session, _ node: NodeID, _ notice: TailNotice) {
+    switch notice {
+    case .invalidate(let offset):
+      _ = fuse_lowlevel_notify_inval_inode(session.pointer, node.rawValue, off_t(clamping: offset), 0)
+    case .push(let news):
+      var byte = news.lastByte
+      withUnsafeMutableBytes(of: &byte) { byte in
+        var bytes = fuse_bufvec()
+        bytes.count = 1
+        bytes.buf.size = byte.count
+        bytes.buf.mem = byte.baseAddress
+        let offset = off_t(clamping: news.size) - 1
+        _ = fuse_lowlevel_notify_store(session.pointer, node.rawValue, offset, &bytes, fuse_buf_copy_flags(0))
       }
-      whenDone()
+    case .call(let closure): closure()
     }
-    if !queued { whenDone() }
   }
 
   func attach(_ pointer: OpaquePointer) {

@@ -50,6 +50,9 @@ struct Call: ~Copyable {
 
   var files: FileSystem { context.files }
 
+  /// Which task asks. The kernel gives the number of the thread.
+  var task: TaskID { fuse_req_ctx(reply.request).map { TaskID(rawValue: $0.pointee.pid) } ?? .unknown }
+
   /// Who asks.
   var caller: Caller {
     guard let caller = fuse_req_ctx(reply.request)?.pointee else { return Caller(userID: 0, groupID: 0) }
@@ -75,10 +78,27 @@ struct Call: ~Copyable {
     if !reply.entry(entry) { files.forget(entry.attributes.node, count: 1) }
   }
 
-  consuming func attributes(_ body: (FileSystem) throws(AofError) -> Entry) {
-    let entry: Entry
-    do throws(AofError) { entry = try body(context.files) } catch { return fail(error) }
-    reply.attributes(entry)
+  /// As ``entry(_:)``, at once or when the kernel was told of the size.
+  consuming func found(_ body: (FileSystem, TaskID) throws(AofError) -> AttributeAnswer) {
+    let answer: AttributeAnswer
+    do throws(AofError) { answer = try body(context.files, task) } catch { return fail(error) }
+    let files = context.files
+    switch answer {
+    case .now(let entry): if !reply.entry(entry) { files.forget(entry.attributes.node, count: 1) }
+    case .later(let work):
+      later(work) { reply, entry in
+        if !reply.entry(entry) { files.forget(entry.attributes.node, count: 1) }
+      }
+    }
+  }
+
+  consuming func attributes(_ body: (FileSystem, TaskID) throws(AofError) -> AttributeAnswer) {
+    let answer: AttributeAnswer
+    do throws(AofError) { answer = try body(context.files, task) } catch { return fail(error) }
+    switch answer {
+    case .now(let entry): reply.attributes(entry)
+    case .later(let work): later(work) { reply, entry in reply.attributes(entry) }
+    }
   }
 
   /// Puts the reply aside, starts the work, and answers when it is done unless the caller has gone.

@@ -127,7 +127,8 @@ extension Call {
     let answer: WriteAnswer
     do throws(AofError) {
       answer = try context.files.write(
-        file.handle, at: offset, bytes, flags: file.openFlags, fromPageCache: file?.pointee.writepage == 1)
+        file.handle, at: offset, bytes, flags: file.openFlags, fromPageCache: file?.pointee.writepage == 1,
+        by: task)
     } catch { return fail(error) }
     switch answer {
     case .wrote(let count): reply.wrote(count)

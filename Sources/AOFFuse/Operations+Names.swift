@@ -5,7 +5,9 @@ import Glibc
 
 func onLookup(_ request: fuse_req_t?, _ parent: fuse_ino_t, _ name: UnsafePointer<CChar>?) {
   guard let call = Call(request, "lookup") else { return }
-  call.entry { files, _ throws(AofError) in try files.lookUp(nameBytes(name), in: NodeID(rawValue: parent)) }
+  call.found { files, task throws(AofError) in
+    try files.lookUp(nameBytes(name), in: NodeID(rawValue: parent), for: task)
+  }
 }
 
 func onForget(_ request: fuse_req_t?, _ node: fuse_ino_t, _ count: UInt64) {
@@ -24,7 +26,7 @@ func onForgetMany(_ request: fuse_req_t?, _ count: Int, _ nodes: UnsafeMutablePo
 
 func onGetAttributes(_ request: fuse_req_t?, _ node: fuse_ino_t, _ file: UnsafeMutablePointer<fuse_file_info>?) {
   guard let call = Call(request, "getattr") else { return }
-  call.attributes { files throws(AofError) in try files.getattr(NodeID(rawValue: node)) }
+  call.attributes { files, task throws(AofError) in try files.getattr(NodeID(rawValue: node), for: task) }
 }
 
 func onSetAttributes(
@@ -33,7 +35,7 @@ func onSetAttributes(
 ) {
   guard let call = Call(request, "setattr") else { return }
   let change = status.map { AttributeChange($0.pointee, mask: mask) } ?? AttributeChange()
-  call.attributes { files throws(AofError) in try files.setattr(NodeID(rawValue: node), change) }
+  call.attributes { files, _ throws(AofError) in .now(try files.setattr(NodeID(rawValue: node), change)) }
 }
 
 func onStatFS(_ request: fuse_req_t?, _ node: fuse_ino_t) {

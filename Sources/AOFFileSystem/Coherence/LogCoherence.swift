@@ -10,18 +10,20 @@ final class LogCoherence: Sendable {
 
   func willRead(upTo end: UInt64, tail: LSN) { page.withLock { $0.willRead(upTo: end, tail: tail.rawValue) } }
 
-  /// The size to tell to the kernel.
-  func size(tail: LSN) -> UInt64 { page.withLock { $0.size(tail: tail.rawValue) } }
+  /// The size to tell to `task`.
+  func size(tail: LSN, for task: TaskID) -> TailPage.Size {
+    page.withLock { $0.size(tail: tail.rawValue, for: task) }
+  }
+
+  func didStore(_ news: SizeNews) { page.withLock { $0.didStore(news) } }
 
   func willAppend(tail: LSN) { page.withLock { $0.willAppend(tail: tail.rawValue) } }
 
   func didNotAppend() { page.withLock { $0.didNotAppend() } }
 
-  func didAppend(_ range: Range<LSN>, isExpected: Bool) -> TailPage.AfterAppend {
-    page.withLock { $0.didAppend(range.lowerBound.rawValue..<range.upperBound.rawValue, isExpected: isExpected) }
-  }
+  func didAppend(_ append: TailPage.Append) -> TailPage.AfterAppend { page.withLock { $0.didAppend(append) } }
 
-  func didInvalidate(upTo end: LSN) { page.withLock { $0.didInvalidate(upTo: end.rawValue) } }
+  func didInvalidate(_ append: TailPage.Append) { page.withLock { $0.didInvalidate(append) } }
 }
 
 /// The coherence of each log that was opened or looked at.

@@ -1,9 +1,19 @@
 /// What the kernel may hold and know of the end of one log, decided by rule alone.
 ///
+/// Two things can make a cached reader see zeros where bytes are.
+///
 /// The kernel fills what lies behind the tail in its last page with zeros, so that page must go before a
 /// reader can learn of bytes appended to it: from the answer to the append, or from the log's size. Telling
 /// the kernel costs more than the append, so it is told only when a READ may have filled the page; and until
 /// it is told, the size that it gets is the one before.
+///
+/// And when the kernel takes a size from us that is not the one it has, it stores it and then, in a second
+/// step that may come late, zeros what its pages hold behind it: by then, perhaps, the next append's bytes. So
+/// it must never take a size that is news. A writing program's task stores the size of its append by itself,
+/// without the second step, but only some time after the append was answered; until then, a size that another
+/// task asks for is first pushed with the append's last byte, which stores the size in that harmless way and
+/// makes the kernel drop the size that comes with the answer. A size sampled before an append was announced
+/// needs no such care: it is what the kernel has, or the kernel sees that it is older than what it has.
 struct TailPage: Equatable {
   /// In bytes, a power of two.
   let pageSize: UInt64
@@ -22,19 +32,47 @@ struct TailPage: Equatable {
   /// Never shrinks.
   private(set) var announced: UInt64 = 0
 
-  /// What ``announced`` was one append ago.
-  ///
-  /// The kernel applies a size in two steps: it stores it, then zeros what its pages hold behind it. When it
-  /// learns of an append by fstat just before the append's own answer, the second step may wait for a READ of
-  /// the page, and zero what the next append put there. So a READ counts as one of the tail's page for one
-  /// append longer, and its page is dropped once more.
-  private(set) var announcedBefore: UInt64 = 0
+  /// The append that ``announced`` comes from, until the kernel is known to have stored that size.
+  /// INVARIANT: if nil, the kernel's size of the log is ``announced`` or more.
+  private(set) var unstored: Append?
+
+  /// An append that was made.
+  struct Append: Hashable {
+    var range: Range<UInt64>
+    var lastByte: UInt8
+    /// Who made it.
+    var task: TaskID
+    /// Whether the kernel knows that the bytes went there.
+    var isExpected = true
+
+    var news: SizeNews { SizeNews(size: range.upperBound, lastByte: lastByte) }
+  }
 
   enum AfterAppend: Equatable {
     /// Nobody can have stale pages.
     case reply
     /// Drop the pages from this offset, then reply.
     case invalidate(from: UInt64)
+    /// Drop the pages from the offset; after ``didInvalidate(_:)`` push the size and drop its last page, which
+    /// the kernel takes for filled; after ``didStore(_:)`` reply.
+    case invalidateAndPush(from: UInt64, SizeNews)
+  }
+
+  /// The size that the kernel may be told.
+  enum Size: Hashable {
+    case known(UInt64)
+    /// Push the size first.
+    case news(SizeNews)
+    /// The size is being pushed by the append itself: tell it when the kernel has got what it was sent.
+    case pushed(UInt64)
+
+    var value: UInt64 {
+      switch self {
+      case .known(let size): size
+      case .news(let news): news.size
+      case .pushed(let size): size
+      }
+    }
   }
 
   init(pageSize: UInt64) { self.pageSize = pageSize }
@@ -44,14 +82,29 @@ struct TailPage: Equatable {
   /// To be called for each cached READ, before it looks at the tail for its answer. `tail` is any earlier
   /// tail: tails only grow, so a READ below the page of an old one is below the page of every later one.
   mutating func willRead(upTo end: UInt64, tail: UInt64) {
-    if end > pageStart(min(tail, announcedBefore)) { mayBeCached = true }
+    if end > pageStart(tail) { mayBeCached = true }
   }
 
-  /// The size that the kernel may be told. `tail` is the tail, looked at before.
-  mutating func size(tail: UInt64) -> UInt64 {
+  /// The size to tell to `task`. `tail` is the tail, looked at before.
+  mutating func size(tail: UInt64, for task: TaskID) -> Size {
     if appendsUnderWay == 0 { catchUp(tail) }
-    return announced
+    guard let append = unstored else { return .known(announced) }
+    if append.isExpected, task == append.task, task != .unknown {
+      // It asks after its write(2) returned.
+      unstored = nil
+      return .known(announced)
+    }
+    return endsBehindPageStart(announced) ? .pushed(announced) : .news(append.news)
   }
+
+  /// To be called when the kernel has got the news.
+  mutating func didStore(_ news: SizeNews) {
+    if news.size == announced { unstored = nil }
+  }
+
+  /// Whether the last byte below `size` is the first of its page. Pushed, it makes the kernel take that page
+  /// for filled. So this is done only while the append that it ends waits, and no other can fill the page.
+  private func endsBehindPageStart(_ size: UInt64) -> Bool { size & (pageSize &- 1) == 1 }
 
   /// To be called before each append, with the tail as it was.
   mutating func willAppend(tail: UInt64) {
@@ -59,39 +112,41 @@ struct TailPage: Equatable {
     appendsUnderWay += 1
   }
 
-  /// To be called instead of ``didAppend(_:isExpected:)`` when nothing was appended.
+  /// To be called instead of ``didAppend(_:)`` when nothing was appended.
   mutating func didNotAppend() { appendsUnderWay -= 1 }
 
-  /// To be called after each append, when its bytes are visible. `isExpected` says whether the kernel knows
-  /// that they went there. An append behind one whose invalidation is under way waits for it too.
-  mutating func didAppend(_ range: Range<UInt64>, isExpected: Bool) -> AfterAppend {
-    guard mayBeCached || invalidationsPending > 0 || !isExpected else {
-      announce(range.upperBound)
+  /// To be called after each append, when its bytes are visible. An append behind one whose invalidation is
+  /// under way waits for it too.
+  mutating func didAppend(_ append: Append) -> AfterAppend {
+    let endsBehindPageStart = endsBehindPageStart(append.range.upperBound)
+    guard mayBeCached || invalidationsPending > 0 || !append.isExpected || endsBehindPageStart else {
+      announce(append)
       return .reply
     }
     mayBeCached = false
     invalidationsPending += 1
     // Another append may lie before this one, unannounced, and it then counts on this invalidation too.
-    return .invalidate(from: pageStart(min(announcedBefore, range.lowerBound)))
+    let offset = pageStart(min(announced, append.range.lowerBound))
+    return endsBehindPageStart ? .invalidateAndPush(from: offset, append.news) : .invalidate(from: offset)
   }
 
-  /// To be called when the pages are gone that an append up to `end` asked to drop.
-  mutating func didInvalidate(upTo end: UInt64) {
+  /// To be called when the pages are gone that an append asked to drop.
+  mutating func didInvalidate(_ append: Append) {
     invalidationsPending -= 1
-    announce(end)
+    announce(append)
   }
 
-  private mutating func announce(_ end: UInt64) {
+  private mutating func announce(_ append: Append) {
     appendsUnderWay -= 1
-    guard end > announced else { return }
-    announcedBefore = announced
-    announced = end
+    guard append.range.upperBound > announced else { return }
+    announced = append.range.upperBound
+    unstored = append
   }
 
   /// With no append under way, the tail is what the kernel may know: at the first look at a log.
   private mutating func catchUp(_ tail: UInt64) {
     guard tail > announced else { return }
     announced = tail
-    announcedBefore = tail
+    unstored = nil
   }
 }
