@@ -104,6 +104,7 @@ import Testing
       #expect(try run(["append", log], input: "x").code == 66)
       #expect(try run(["create", log, "--chunk-size", "128KiB"]).code == 0)
       #expect(try run(["create", log]).code == 73)
+      #expect(try run(["append", directory + "/store:.ctl/a", "--create"], input: "x").code == 77)
       let file = directory + "/input"
       try Data(text.utf8).write(to: URL(fileURLWithPath: file))
       #expect(try run(["append", log, file, "-"], input: "the end\n").code == 0)
