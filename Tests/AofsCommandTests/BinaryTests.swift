@@ -97,6 +97,24 @@ import Testing
     }
   }
 
+  /// As the daemon of a mount that has just ended does.
+  @Test func aStoreThatIsAboutToBeReleasedIsWaitedFor() throws {
+    try withTemporaryDirectory { directory in
+      let store = directory + "/store"
+      #expect(try run(["create", store + ":a"]).code == 0)
+      let holder = Process()
+      holder.executableURL = URL(fileURLWithPath: "/usr/bin/flock")
+      holder.arguments = [store + "/lock", "sh", "-c", "echo held; sleep 1"]
+      let output = Pipe()
+      holder.standardOutput = output
+      try holder.run()
+      #expect(try output.fileHandleForReading.read(upToCount: 5) == Data("held\n".utf8))
+      let list = try run(["ls", store])
+      #expect(list.code == 0 && list.output.contains("a"), "\(list.errors)")
+      holder.waitUntilExit()
+    }
+  }
+
   @Test func aStoreThatIsNotMountedServesEveryCommand() throws {
     try withTemporaryDirectory { directory in
       let log = directory + "/store:d/a.log"
