@@ -16,9 +16,10 @@ extension FileSystem {
         Self.withDots(
           node: node, parent: manager.node(node)?.parent ?? .root,
           manager.children(of: node).compactMap { child in
-            child.name.map {
-              DirectoryEntry(name: $0.bytes, node: child.id, kind: child.kind == .directory ? .directory : .regular)
-            }
+            // What the library made under this name must not stand in for the control directory.
+            guard let name = child.name?.bytes, !Self.isControlDirectory(name, in: node) else { return nil }
+            return DirectoryEntry(
+              name: name, node: child.id, kind: child.kind == .directory ? .directory : .regular)
           })
       }
     }

@@ -55,6 +55,32 @@ import Testing
     }
   }
 
+  @Test func noLogIsCreatedWhereTheControlDirectoryWouldHideIt() throws {
+    try withExecutor { manager, executor, _ in
+      for name in [".ctl", ".ctl/a", "/.ctl//logs/a"] {
+        let answer = run(executor, "create \(name)")
+        #expect(answer.error?.code == .notPermitted && answer.text.contains("control directory"))
+      }
+      #expect(manager.logs().isEmpty && manager.children(of: .root).isEmpty)
+      #expect(run(executor, "create a/.ctl/b").error == nil)
+    }
+  }
+
+  @Test func aControlDirectoryInTheStoreItselfIsNotListed() throws {
+    try withExecutor { manager, executor, _ in
+      _ = try manager.createLog(AofConfig(name: ".ctl/a"))
+      _ = try manager.createLog(AofConfig(name: "b"))
+      let files = try FileSystem(manager: manager, control: executor, options: FileSystemOptions())
+      let handle = try files.openDirectory(.root)
+      var names: [String] = []
+      try files.readDirectoryPlus(handle, from: 0) { entry, _, _ in
+        names.append(String(decoding: entry.name, as: UTF8.self))
+        return true
+      }
+      #expect(names == [".", "..", "b"])
+    }
+  }
+
   @Test func anEvictedLogsEndStaysWhereItIsMounted() throws {
     try withExecutor(residentTail: 131_072) { manager, executor, _ in
       let log = try manager.createLog(AofConfig(name: "a"))

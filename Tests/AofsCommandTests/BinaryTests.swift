@@ -97,6 +97,24 @@ import Testing
     }
   }
 
+  /// As the daemon of a mount that has just ended does.
+  @Test func aStoreThatIsAboutToBeReleasedIsWaitedFor() throws {
+    try withTemporaryDirectory { directory in
+      let store = directory + "/store"
+      #expect(try run(["create", store + ":a"]).code == 0)
+      let holder = Process()
+      holder.executableURL = URL(fileURLWithPath: "/usr/bin/flock")
+      holder.arguments = [store + "/lock", "sh", "-c", "echo held; sleep 1"]
+      let output = Pipe()
+      holder.standardOutput = output
+      try holder.run()
+      #expect(try output.fileHandleForReading.read(upToCount: 5) == Data("held\n".utf8))
+      let list = try run(["ls", store])
+      #expect(list.code == 0 && list.output.contains("a"), "\(list.errors)")
+      holder.waitUntilExit()
+    }
+  }
+
   @Test func aStoreThatIsNotMountedServesEveryCommand() throws {
     try withTemporaryDirectory { directory in
       let log = directory + "/store:d/a.log"
@@ -104,6 +122,7 @@ import Testing
       #expect(try run(["append", log], input: "x").code == 66)
       #expect(try run(["create", log, "--chunk-size", "128KiB"]).code == 0)
       #expect(try run(["create", log]).code == 73)
+      #expect(try run(["append", directory + "/store:.ctl/a", "--create"], input: "x").code == 77)
       let file = directory + "/input"
       try Data(text.utf8).write(to: URL(fileURLWithPath: file))
       #expect(try run(["append", log, file, "-"], input: "the end\n").code == 0)

@@ -12,9 +12,18 @@ extension ControlExecutor {
         "\(ControlQuoting.readable(path.bytes)) is not UTF-8, so it cannot be created by command",
         remedy: "create it as a file under the mount")
     }
-    let log = try manager.createLog(AofConfig(name: name, chunkSize: chunkSize))
+    let log = try createLog(AofConfig(name: name, chunkSize: chunkSize))
     let text = "\(ControlQuoting.readable(path.bytes)): created with chunks of \(log.chunkSize)\n"
     return ControlAnswer(text: text, error: nil)
+  }
+
+  /// Creates a log where a mount can show it.
+  /// - Throws: `notPermitted` for a name that is the control directory's; as `AofManager.createLog(_:)` else.
+  package func createLog(_ config: AofConfig) throws(AofError) -> Aof {
+    if let first = try LogPath(config.name).names.first, FileSystem.isControlDirectory(first.bytes, in: .root) {
+      throw .controlDirectory
+    }
+    return try manager.createLog(config)
   }
 
   func seal(_ named: NamedLog) throws(AofError) -> String {

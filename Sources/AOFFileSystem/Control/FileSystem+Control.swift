@@ -27,9 +27,7 @@ extension FileSystem {
   /// Nothing below `.ctl` can be changed by name, and `.ctl` itself is no name for a log.
   func refuseControl(_ parent: NodeID, _ name: [UInt8]) throws(AofError) {
     if parent.isControl { throw AofError(.notPermitted, "the control directory takes no other names") }
-    if Self.isControlDirectory(name, in: parent) {
-      throw AofError(.notPermitted, "'.ctl' in the root is the control directory")
-    }
+    if Self.isControlDirectory(name, in: parent) { throw .controlDirectory }
   }
 
   func lookUpControl(_ name: EntryName, in parent: NodeID) throws(AofError) -> Entry {
@@ -121,5 +119,11 @@ extension FileSystem {
         }
         if !queued { whenDone(.failure(AofError(.busy, "the file system is being unmounted"))) }
       })
+  }
+}
+
+extension AofError {
+  static var controlDirectory: AofError {
+    AofError(.notPermitted, "'.ctl' in the root is the control directory", remedy: "choose another name")
   }
 }

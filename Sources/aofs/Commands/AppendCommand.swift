@@ -1,5 +1,6 @@
 import AOFCore
 import AOFEngine
+import AOFFileSystem
 import AOFSystem
 import ArgumentParser
 
@@ -7,7 +8,7 @@ struct AppendCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "append", abstract: "Append files, or standard input, to a log, and make it durable.",
     discussion: """
-      Each append is at most 1 MiB and ends at the end of a line where there is one, so that the lines of \
+      Each append is at most 1 MiB less a page and ends at the end of a line where there is one, so that the lines of \
       several writers do not mix.
       """)
 
@@ -31,8 +32,8 @@ struct AppendCommand: ParsableCommand {
       report(count)
     case .store:
       try StoreAccess.with(target, mayCreateStore: create) { store throws(AofError) in
-        guard case .open(let manager, _) = store else { return }
-        let log = try openLog(path, in: manager)
+        guard case .open(let manager, let control) = store else { return }
+        let log = try openLog(path, in: manager, control)
         let count = try copy { bytes throws(AofError) in _ = try log.append(bytes) }
         try log.sync()
         report(count)
@@ -49,13 +50,13 @@ struct AppendCommand: ParsableCommand {
     }
   }
 
-  private func openLog(_ path: LogPath, in manager: AofManager) throws(AofError) -> Aof {
+  private func openLog(_ path: LogPath, in manager: AofManager, _ control: ControlExecutor) throws(AofError) -> Aof {
     do throws(AofError) {
       return try manager.openLog(path)
     } catch {
       guard error.code == .notFound else { throw error }
       guard create else { throw missing }
-      return try manager.createLog(AofConfig(name: path.description))
+      return try control.createLog(AofConfig(name: path.description))
     }
   }
 

@@ -21,7 +21,7 @@ struct MountSession {
   /// - Throws: what kept the mount from being made; `timedOut` if it had to be cut off; what closing the
   ///   store says.
   func run() throws(AofError) {
-    let manager = try AofManager.open(settings.store, options: settings.storeOptions)
+    let manager = try StoreOpening.open(settings.store, options: settings.storeOptions)
     let stopper: MountStopper
     do throws(AofError) {
       stopper = MountStopper(

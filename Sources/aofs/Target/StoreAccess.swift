@@ -17,7 +17,7 @@ enum StoreAccess {
     case .store(let path, _):
       var options = StoreOptions()
       options.createIfMissing = mayCreateStore
-      let manager = try AofManager.open(path, options: options)
+      let manager = try StoreOpening.open(path, options: options)
       // Nobody reads through a mount here, so eviction may take a log's end too.
       let control = ControlExecutor(manager: manager, residentTail: 0) { _ in }
       let result: Result

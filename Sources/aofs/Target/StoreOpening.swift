@@ -1,0 +1,30 @@
+import AOFCore
+import AOFEngine
+import AOFSystem
+
+/// Opening a store from the command.
+enum StoreOpening {
+  /// How long the daemon of a mount that has ended may take to write its last bytes, in milliseconds.
+  static let releaseTime = 15_000
+
+  /// umount(8) returns when the mount is out of sight, and the daemon lets go of the store a little later. So a
+  /// store that is in use, but not mounted, is waited for.
+  /// - Throws: as `AofManager.open`; `locked` at once for a store that is mounted, else after ``releaseTime``.
+  static func open(_ path: String, options: StoreOptions) throws(AofError) -> AofManager {
+    do throws(AofError) {
+      return try AofManager.open(path, options: options)
+    } catch {
+      guard error.code == .locked, try isBeingReleased(path) else { throw error }
+    }
+    return try AofManager.open(path, options: options)
+  }
+
+  private static func isBeingReleased(_ path: String) throws(AofError) -> Bool {
+    let store = try FileFacts.resolved(path)
+    let isMounted = try MountTable.current().entries.contains {
+      $0.type == MountedStore.type && $0.source == store
+    }
+    if isMounted { return false }
+    return try LockWait.untilFree(store + "/lock", atMost: releaseTime)
+  }
+}
