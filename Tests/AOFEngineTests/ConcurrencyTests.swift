@@ -8,6 +8,30 @@ import Testing
 
 /// Everything at once on one log.
 @Suite struct ConcurrencyTests {
+  /// The byte that belongs at an LSN.
+  private static func byte(at lsn: Int) -> UInt8 { UInt8(truncatingIfNeeded: (lsn &* 2_654_435_761) >> 13) }
+
+  /// Appends hand the committer's role from one to the next, so others would wait for a pause that never comes.
+  @Test func theCommittersRoleComesFirstToThoseWhoDoNotAppend() throws {
+    let store = TestStore()
+    let log = try store.log()
+    let state = log.wal.state
+    let (results, goOn) = (Results(), DispatchSemaphore(value: 0))
+    results.run {
+      try log.wal.asCommitter { () throws(AofError) in
+        goOn.wait()
+        // Woken by nobody: this thread has the role, and nothing else changes the state.
+        while state.withLock({ $0.roleWaiters == 0 || $0.queue.isEmpty }) { usleep(100) }
+      }
+    }
+    while state.withLock({ !$0.isCommitting }) { usleep(100) }
+    results.run { try log.append([1]) }
+    results.run { try log.wal.asCommitter { () throws(AofError) in #expect(log.tailLSN == 0) } }
+    goOn.signal()
+    #expect(results.wait() == 0)
+    #expect(log.tailLSN == 1)
+  }
+
   /// A checkpoint that waits for the remote may outlast its store, and must find it closed, not gone.
   @Test func aStoreThatIsClosedAnswersWithAnError() throws {
     let store = TestStore()
