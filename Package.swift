@@ -52,7 +52,7 @@ let package = Package(
     module("AOFSystem", ["AOFCore", "CAofsShims"]),
     module("AOFFormat", ["AOFCore", "AOFSystem"]),
     module("AOFCompression", ["AOFCore", "CZstd"]),
-    module("AOFManifest", ["AOFCore", "AOFFormat", grdb]),
+    module("AOFManifest", ["AOFCore", "AOFSystem", "AOFFormat", grdb]),
     module("AOFRemote", ["AOFCore", "AOFSystem", "AOFFormat"]),
     module("AOFControl", ["AOFCore"]),
 

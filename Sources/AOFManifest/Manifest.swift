@@ -1,5 +1,6 @@
 import AOFCore
 import AOFFormat
+import AOFSystem
 import Foundation
 import GRDB
 
@@ -12,8 +13,16 @@ public final class Manifest: Sendable {
   static let applicationID = 0x414F_464D
   static let version = 1
 
-  let database: DatabaseQueue
+  private let database: DatabaseQueue
+  /// GRDB takes a use of a closed database for a mistake and ends the process; a checkpoint may outlast its store.
+  private let use = Monitor(Use())
   public let path: String
+
+  private struct Use {
+    /// Threads in a transaction.
+    var users = 0
+    var isClosed = false
+  }
 
   private init(path: String, database: DatabaseQueue) {
     self.path = path
@@ -86,19 +95,31 @@ public final class Manifest: Sendable {
     try read { try String.fetchAll($0, sql: "PRAGMA integrity_check(20)") }.filter { $0 != "ok" }
   }
 
-  /// Moves SQLite's own journal into the database and lets go of it.
+  /// Moves SQLite's own journal into the database and lets go of it, once the transactions under way are done. Every
+  /// later use throws `readOnly`.
   package func close() throws(AofError) {
+    use.withLock { $0.isClosed = true }
+    use.wait { $0.users == 0 ? () : nil }
     try Self.translating(path) { try database.close() }
   }
 
   // MARK: Transactions
 
   func read<Result>(_ body: (Database) throws -> Result) throws(AofError) -> Result {
-    try Self.translating(path) { try database.read(body) }
+    try whileOpen { () throws(AofError) in try Self.translating(path) { try database.read(body) } }
   }
 
   func write<Result>(_ body: (Database) throws -> Result) throws(AofError) -> Result {
-    try Self.translating(path) { try database.write(body) }
+    try whileOpen { () throws(AofError) in try Self.translating(path) { try database.write(body) } }
+  }
+
+  private func whileOpen<Result>(_ body: () throws(AofError) -> Result) throws(AofError) -> Result {
+    try use.withLock { use throws(AofError) in
+      if use.isClosed { throw AofError(.readOnly, "the store is closed") }
+      use.users += 1
+    }
+    defer { use.change { $0.users -= 1 } }
+    return try body()
   }
 
   /// Runs `body`, and says SQLite's errors in the project's words.

@@ -254,17 +254,19 @@ final class Once: Sendable {
 
 /// Calls on threads of their own.
 final class Results: Sendable {
-  private let state = Monitor((running: 0, failures: 0))
+  private let state = Monitor((running: 0, failures: [String]()))
 
   func run(_ body: @escaping @Sendable () throws -> Void) {
     state.change { $0.running += 1 }
     Thread {
-      var failed = 0
-      do { try body() } catch { failed = 1 }
-      self.state.change { $0 = ($0.running - 1, $0.failures + failed) }
+      var failures: [String] = []
+      do { try body() } catch { failures = ["\(error)"] }
+      self.state.change { $0 = ($0.running - 1, $0.failures + failures) }
     }.start()
   }
 
   /// Waits for all of them, and returns how many failed.
-  func wait() -> Int { state.wait { $0.running == 0 ? $0.failures : nil } }
+  func wait() -> Int { state.wait { $0.running == 0 ? $0.failures.count : nil } }
+
+  var messages: [String] { state.withLock { $0.failures } }
 }

@@ -8,7 +8,7 @@ enum ImportTable {
     "AOFSystem": ["AOFCore", "CAofsShims", "Glibc", "Synchronization"],
     "AOFFormat": ["AOFCore", "AOFSystem", "Foundation"],
     "AOFCompression": ["AOFCore", "CZstd", "Synchronization"],
-    "AOFManifest": ["AOFCore", "AOFFormat", "GRDB", "Foundation", "Synchronization"],
+    "AOFManifest": ["AOFCore", "AOFSystem", "AOFFormat", "GRDB", "Foundation", "Synchronization"],
     "AOFRemote": ["AOFCore", "AOFSystem", "AOFFormat", "Foundation", "Synchronization"],
     "AOFControl": ["AOFCore", "Foundation"],
     "AOFEngine": [

@@ -14,6 +14,8 @@ final class WriteAheadLog: Sendable {
     /// Appends that wait for the committer, in the order in which they came.
     var queue: [UnsafeMutablePointer<PendingAppend>] = []
     var isCommitting = false
+    /// Threads that want the committer's role for something else than an append. They get it before all that is queued.
+    var roleWaiters = 0
     var isFlushing = false
     /// Everything before it is written; INVARIANT: synced <= written.
     var written: WalPosition
@@ -74,7 +76,7 @@ final class WriteAheadLog: Sendable {
   func append(_ pending: inout PendingAppend) throws(AofError) {
     try withUnsafeMutablePointer(to: &pending) { pointer throws(AofError) in
       let leads = state.withLock { state in
-        if state.isCommitting {
+        if state.isCommitting || state.roleWaiters > 0 {
           state.queue.append(pointer)
           return false
         }
@@ -102,30 +104,20 @@ final class WriteAheadLog: Sendable {
     state.change { state in
       for pointer in committer.batch { pointer.pointee.isDone = true }
       committer.batch.removeAll(keepingCapacity: true)
-      if let next = state.queue.first {
-        next.pointee.mustLead = true
-      } else {
-        state.isCommitting = false
-      }
+      state.handRoleOn()
     }
   }
 
   /// Takes the committer's role for something else than an append, and gives it back.
   func asCommitter<Result>(_ body: () throws(AofError) -> Result) throws(AofError) -> Result {
+    state.withLock { $0.roleWaiters += 1 }
     state.wait { state -> Void? in
       if state.isCommitting { return nil }
       state.isCommitting = true
+      state.roleWaiters -= 1
       return ()
     }
-    defer {
-      state.change { state in
-        if let next = state.queue.first {
-          next.pointee.mustLead = true
-        } else {
-          state.isCommitting = false
-        }
-      }
-    }
+    defer { state.change { $0.handRoleOn() } }
     return try body()
   }
 
@@ -173,6 +165,16 @@ final class WriteAheadLog: Sendable {
 }
 
 extension WriteAheadLog.State {
+  /// Ends the committer's role of the thread that has it.
+  fileprivate mutating func handRoleOn() {
+    // Whoever waits for the role takes it once it is free, and hands it on to the queue.
+    if roleWaiters == 0, let next = queue.first {
+      next.pointee.mustLead = true
+    } else {
+      isCommitting = false
+    }
+  }
+
   /// The files with bytes from `synced` to `written`.
   fileprivate var unsyncedFiles: [File] {
     segments.filter { $0.segment.base < written && ($0.end ?? written) > synced }.map(\.segment.file)

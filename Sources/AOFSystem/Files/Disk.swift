@@ -32,7 +32,11 @@ extension Disk {
     } catch where error.code == .alreadyExists {
       try checkDirectory(path)
       // A directory above it that we may not read is not one that we created it in.
-      do throws(AofError) { return try syncDirectory(parent) } catch where error.code == .system(errno: EACCES) { return }
+      do throws(AofError) {
+        return try syncDirectory(parent)
+      } catch where error.code == .system(errno: EACCES) {
+        return
+      }
     } catch where error.code == .notFound && parent != path {
       try createDirectory(parent)
       try createDirectory(path)
