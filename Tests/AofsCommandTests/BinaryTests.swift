@@ -78,6 +78,8 @@ import Testing
         (["mount", store, directory], 64, "in one another"),
         (["mount", place + "/s", place], 64, "in one another"),
         (["mount", store, place, "-o", "bogus"], 64, "bogus"),
+        (["mount", "", place], 64, "store has an empty name"), (["mount", store, ""], 64, "empty name"),
+        (["mount", store + "/a/b", place], 66, "mkdir -p"),
         (["mount", store, "/proc"], 75, "already mounted"),
         (["mount", store, place, "--chunk-size", "3"], 64, "power of two"),
         (["mount", store, place, "--remote", "ftp:x"], 64, "dir:PATH"),
@@ -94,6 +96,16 @@ import Testing
       let run = try run(["mount", store, place])
       #expect(run.code == 73 && run.errors.contains("not empty"))
       #expect(!FileManager.default.fileExists(atPath: store))
+    }
+  }
+
+  @Test func aStoreInAnOpenDirectoryIsReadByItsOwnerAlone() throws {
+    try withTemporaryDirectory { directory in
+      #expect(try run(["append", directory + ":a", "--create"], input: "x").code == 0)
+      for name in try FileManager.default.subpathsOfDirectory(atPath: directory) {
+        let facts = try FileManager.default.attributesOfItem(atPath: directory + "/" + name)
+        #expect((facts[.posixPermissions] as? Int).map { $0 & 0o077 } == 0, "\(name)")
+      }
     }
   }
 

@@ -20,6 +20,9 @@ package struct FileFacts: Sendable {
   /// Whether this process runs as root.
   package static var isRoot: Bool { geteuid() == 0 }
 
+  /// Takes from group and others every right to files that this process creates from now on.
+  package static func createOnlyForOwner() { umask(0o077) }
+
   /// The path without links, `.` and `..`, absolute. Parts at its end may be missing: they stay as written.
   /// - Throws: what the system answered, save for missing parts.
   package static func resolved(_ path: String) throws(AofError) -> String {

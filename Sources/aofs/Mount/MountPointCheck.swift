@@ -8,6 +8,9 @@ enum MountPointCheck {
   /// - Throws: `system(ENOTCONN)` for a dead mount, `notFound`, `notADirectory`, `notEmpty`; `busy` for a
   ///   place that is mounted already; `invalidArgument` where store and mount point lie in each other.
   static func check(mountPoint: String, store: String) throws(AofError) {
+    for (path, what) in [(store, "store"), (mountPoint, "mount point")] where path.isEmpty {
+      throw AofError(.invalidArgument, "the \(what) has an empty name", remedy: "name a directory")
+    }
     let facts: FileFacts
     do throws(AofError) {
       facts = try FileFacts(of: mountPoint)
@@ -28,13 +31,25 @@ enum MountPointCheck {
         .notADirectory, "the mount point \(mountPoint) is not a directory", remedy: "give a directory")
     }
     let place = try FileFacts.resolved(mountPoint)
-    try refuseNesting(place, try FileFacts.resolved(store))
+    try refuseNesting(place, try resolvedStore(store))
     try refuseMounted(place, try MountTable.current())
     guard try SystemDisk().list(place).isEmpty else {
       throw AofError(
         .notEmpty, "the mount point \(mountPoint) is not empty, and the mount would hide what is in it",
         remedy: "give an empty directory")
     }
+  }
+
+  /// The store's path without links. The store itself may be missing; the directory above it may not.
+  private static func resolvedStore(_ store: String) throws(AofError) -> String {
+    let resolved = try FileFacts.resolved(store)
+    let parent = SystemDisk.parent(of: resolved)
+    guard SystemDisk().exists(parent) else {
+      throw AofError(
+        .notFound, "the directory \(parent), in which the store is to be, does not exist",
+        remedy: "create it with 'mkdir -p \(parent)'")
+    }
+    return resolved
   }
 
   static func refuseMounted(_ place: String, _ table: MountTable) throws(AofError) {

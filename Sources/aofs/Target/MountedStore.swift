@@ -48,6 +48,10 @@ struct MountedStore: Equatable {
         throw AofError(
           .notPermitted, "the control files of \(mountPoint) are not yours",
           remedy: "run the command as the user who mounted it", cause: error)
+      case EROFS:
+        throw AofError(
+          .readOnly, "\(mountPoint) is mounted read-only, and takes no commands",
+          remedy: "mount it without -o ro", cause: error)
       default: throw error
       }
     }

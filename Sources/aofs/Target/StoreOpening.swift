@@ -11,6 +11,9 @@ enum StoreOpening {
   /// store that is in use, but not mounted, is waited for.
   /// - Throws: as `AofManager.open`; `locked` at once for a store that is mounted, else after ``releaseTime``.
   static func open(_ path: String, options: StoreOptions) throws(AofError) -> AofManager {
+    // The store's directory may be open to everyone, but log names and bytes are for its owner. Logs on a mount are
+    // created with the mask of the program that creates them.
+    FileFacts.createOnlyForOwner()
     do throws(AofError) {
       return try AofManager.open(path, options: options)
     } catch {
