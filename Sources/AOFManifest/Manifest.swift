@@ -34,6 +34,10 @@ public final class Manifest: Sendable {
     guard !FileManager.default.fileExists(atPath: path) else {
       throw AofError(.alreadyExists, "\(path) exists")
     }
+    // SQLite gives the files beside it the same mode: names of logs are nobody else's business.
+    guard FileManager.default.createFile(atPath: path, contents: nil, attributes: [.posixPermissions: 0o600]) else {
+      throw AofError(.localFailure, "the manifest \(path) cannot be created", remedy: "check space and permissions")
+    }
     let manifest = try connect(path) { _ in }
     try manifest.write { database in
       try createSchema(database)
@@ -74,6 +78,11 @@ public final class Manifest: Sendable {
   private static func checkVersion(_ database: Database, _ path: String) throws {
     let application = try Int.fetchOne(database, sql: "PRAGMA application_id")
     let version = try Int.fetchOne(database, sql: "PRAGMA user_version") ?? 0
+    let tables = try Int.fetchOne(database, sql: "SELECT count(*) FROM sqlite_schema") ?? 0
+    guard application != 0 || tables > 0 else {
+      throw AofError(
+        .corrupt, "the manifest \(path) is empty", remedy: "restore it from a backup, and change nothing beside it")
+    }
     guard application == applicationID else {
       throw AofError(
         .notAStore, "\(path) is a database, but not a manifest of aofs",

@@ -238,6 +238,9 @@ final class FaultyFile: File, @unchecked Sendable {  // immutable; what it refer
     }
   }
 
+  /// One operation, which leaves the file sparse: what counts is that it reads as zeros.
+  override func fillWithZeros(_ count: Int) throws(AofError) { try allocate(count) }
+
   override func punchHole(_ range: Range<Int>) throws(AofError) {
     try disk.run(.allocate, path) { _ throws(AofError) in
       tracked.willChange(range.lowerBound, range.count, descriptor)

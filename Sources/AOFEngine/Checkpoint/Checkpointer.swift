@@ -89,7 +89,10 @@ final class Checkpointer: Sendable {
     try log.sealTail()
     let sealed = log.watermarks.sealed
     var objects: [(LSN, UploadedObject)] = []
-    for extent in try manifest.unpublishedExtents(of: log.id) where extent.range.upperBound <= sealed {
+    let extents = try manifest.unpublishedExtents(of: log.id)
+    // First of all it must be the right remote: an empty directory in its place would take objects just as well.
+    if !extents.isEmpty { _ = try openChain() }
+    for extent in extents where extent.range.upperBound <= sealed {
       let object = try ChunkLease.holding(try log.chunks.chunk(extent.chunk)) { () throws(AofError) in
         try ExtentUpload(extent, of: log, epoch: epoch).run()
       }
@@ -166,7 +169,9 @@ final class Checkpointer: Sendable {
 
   private func openChain() throws(AofError) -> RemoteManifestStore {
     if let chain = state.withLock({ $0.chain }) { return chain }
-    let chain = try RemoteManifestStore(remote, storeID: storeID, create: true)
+    // A remote that holds none of what was published to it is another one, or not mounted.
+    let isNew = state.withLock { $0.sequence == 0 }
+    let chain = try RemoteManifestStore(remote, storeID: storeID, create: isNew)
     state.withLock { $0.chain = chain }
     return chain
   }

@@ -32,8 +32,8 @@ public final class LocalChunkStore: Sendable {
     var dirtyChunks: [LogID: Set<ChunkID>] = [:]
   }
 
-  /// Descriptors are few: 1024 for the whole process on many systems.
-  static let openFileLimit = 384
+  /// How many files stay open: descriptors are few, 1024 for the whole process on many systems.
+  private let openFileLimit = min(384, max(16, PathFacts.descriptorLimit / 4))
 
   private let disk: any Disk
   private let state = Mutex(State())
@@ -184,9 +184,9 @@ public final class LocalChunkStore: Sendable {
   /// that fails it stays, and its own log's next sync reports it.
   private func closeSome() {
     let candidates = state.withLock { state -> [(Key, ChunkFile)] in
-      guard state.files.count >= Self.openFileLimit else { return [] }
+      guard state.files.count >= openFileLimit else { return [] }
       return state.files.filter { $0.value.users == 0 }.sorted { $0.value.lastUse < $1.value.lastUse }
-        .prefix(Self.openFileLimit / 4).map { ($0.key, $0.value.file) }
+        .prefix(openFileLimit / 4).map { ($0.key, $0.value.file) }
     }
     for (_, file) in candidates { try? file.sync() }
     state.withLock { state in

@@ -56,8 +56,7 @@ struct StoreOpening {
     let manifest = try Manifest.open(layout.manifest)
     let settings = try reconcile(manifest)
     let storeID = try Self.storeID(settings)
-    let location = try RemoteLocation(parsing: settings.remote, workingDirectory: layout.root)
-    let remote = if let givenRemote { givenRemote } else { try location.open(create: true) }
+    let remote = if let givenRemote { givenRemote } else { try openRemote(settings, manifest) }
     let nameSpace = try NameSpace(manifest)
     let checkpointer = try Checkpointer(
       manifest: manifest, nameSpace: nameSpace, remote: remote, environment: environment, storeID: settings.storeID,
@@ -88,6 +87,11 @@ struct StoreOpening {
   private func checkDirectory() throws(AofError) -> Bool {
     let disk = environment.disk
     if disk.exists(layout.manifest) { return false }
+    guard !disk.exists(layout.resolve(StoreLayout.defaultChunks)) else {
+      throw AofError(
+        .corrupt, "the store \(layout.root) has lost its manifest, \(layout.manifest)",
+        remedy: "change nothing there, and restore the manifest from a backup")
+    }
     guard options.createIfMissing else {
       throw AofError(
         disk.exists(layout.root) ? .notAStore : .notFound, "\(layout.root) is not a store of aofs",
@@ -131,6 +135,18 @@ struct StoreOpening {
     try manifest.close()
     try disk.rename(layout.newManifest, to: layout.manifest)
     try disk.syncDirectory(layout.root)
+  }
+
+  /// The remote; created as long as nothing was published to it. Later one that is not there is away, not new.
+  private func openRemote(_ settings: StoreSettings, _ manifest: Manifest) throws(AofError) -> any RemoteStore {
+    let location = try RemoteLocation(parsing: settings.remote, workingDirectory: layout.root)
+    if try manifest.remoteSequence() == 0 { return try location.open(create: true) }
+    do throws(AofError) {
+      return try location.open(create: false)
+    } catch {
+      incidents.report("the remote is not used for now: \(error)")
+      return ReopeningRemoteStore(location)
+    }
   }
 
   // MARK: Settings

@@ -106,12 +106,7 @@ final class SegmentPool: Sendable {
     let file = try environment.disk.open(path, .createNew)
     do throws(AofError) {
       try file.allocate(Limits.walSegmentSize)
-      // Page by page: a large write makes large folios in the page cache, and each small append would then pay for
-      // all the blocks of its folio.
-      let zeros = [UInt8](repeating: 0, count: 4096)
-      for offset in stride(from: 0, to: Limits.walSegmentSize, by: zeros.count) {
-        try zeros.withTypedBytes { zeros throws(AofError) in try file.write(zeros, at: offset) }
-      }
+      try file.fillWithZeros(Limits.walSegmentSize)
       try file.syncData()
     } catch {
       try? environment.disk.remove(path)

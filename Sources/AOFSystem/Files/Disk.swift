@@ -39,8 +39,12 @@ extension Disk {
       }
     } catch where error.code == .notFound && parent != path {
       try createDirectory(parent)
-      try createDirectory(path)
-      return
+      // Only once: what is missing now is a link that leads nowhere, or is being removed as we go.
+      do throws(AofError) {
+        try makeDirectory(path)
+      } catch where error.code == .alreadyExists {
+        try checkDirectory(path)
+      }
     }
     try syncDirectory(parent)
   }

@@ -89,6 +89,17 @@ package class File: @unchecked Sendable {  // immutable, but for the descriptor'
     }
   }
 
+  /// Writes zeros over the first `count` bytes, page by page: a large write makes large folios in the page cache, and
+  /// every small write that follows would pay for all the blocks of its folio.
+  package func fillWithZeros(_ count: Int) throws(AofError) {
+    let zeros = [UInt8](repeating: 0, count: 4096)
+    for offset in stride(from: 0, to: count, by: zeros.count) {
+      try zeros.withTypedBytes { zeros throws(AofError) in
+        try write(UnsafeRawBufferPointer(rebasing: zeros.prefix(count - offset)), at: offset)
+      }
+    }
+  }
+
   /// Frees the blocks of a range, which then reads as zeros. The file keeps its size.
   package func punchHole(_ range: Range<Int>) throws(AofError) {
     guard !range.isEmpty else { return }

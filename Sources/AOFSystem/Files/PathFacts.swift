@@ -36,6 +36,13 @@ package enum PathFacts {
   package static var userID: UInt32 { geteuid() }
   package static var groupID: UInt32 { getegid() }
 
+  /// How many descriptors this process may have open.
+  package static var descriptorLimit: Int {
+    var limit = rlimit()
+    guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else { return 1024 }
+    return Int(clamping: limit.rlim_cur)
+  }
+
   /// The id of this process.
   package static var processID: Int32 { getpid() }
 }
