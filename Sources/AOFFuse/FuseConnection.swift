@@ -1,4 +1,5 @@
 import AOFCore
+import AOFSystem
 import Glibc
 
 /// The kernel's side of a FUSE mount, which lives on after the mount is out of sight.
@@ -14,7 +15,9 @@ struct FuseConnection {
     try abortThroughOwnMount()
   }
 
-  private func abort(in directory: String) -> Bool { SmallFile.write("1", to: "\(directory)/\(number)/abort") }
+  private func abort(in directory: String) -> Bool {
+    (try? ByteStream.open("\(directory)/\(number)/abort", .append).write("1")) != nil
+  }
 
   /// Where nobody has mounted the control files, as in many containers: mounts them for a moment, out of
   /// everybody's way.

@@ -26,7 +26,7 @@ package final class FuseMount: Sendable {
   private let maxWorkers: Int
   private let logger: Logger
   /// The mount as the kernel's table has it; nil where /proc cannot be read.
-  private let mounted: MountedFileSystem?
+  private let mounted: MountTable.Entry?
   private let hasEnded = Monitor(false)
 
   private init(
@@ -39,7 +39,7 @@ package final class FuseMount: Sendable {
     self.notifier = notifier
     maxWorkers = options.maxWorkers
     self.logger = logger
-    mounted = MountTable.mounted(at: mountPoint)
+    mounted = try? MountTable.current().entry(at: mountPoint)
   }
 
   /// Mounts. Programs that use the mount wait until ``serve(whenReady:)`` runs.
@@ -125,20 +125,20 @@ package final class FuseMount: Sendable {
   /// fails. For when ``detach()`` takes too long. Nothing that was acknowledged is lost.
   /// - Throws: where the kernel offers no way: only root can bring in the control files that are not mounted.
   package func abort() throws(AofError) {
-    guard let mounted, !hasEnded.withLock({ $0 }) else { return }
-    try FuseConnection(number: mounted.connection).abort()
+    guard let connection = mounted?.fuseConnection, !hasEnded.withLock({ $0 }) else { return }
+    try FuseConnection(number: connection).abort()
   }
 
   /// Whether our mount, and not another one, is still at the mount point.
   private var isMounted: Bool {
     guard let mounted else { return false }
-    return MountTable.mounted(at: mountPoint) == mounted
+    return (try? MountTable.current().entry(at: mountPoint)) == mounted
   }
 
   /// The kernel's default of 128 KiB makes sequential cold reads five times slower. Only root may change it.
   private func widenReadAhead() {
     guard let mounted, geteuid() == 0 else { return }
-    let path = "/sys/class/bdi/\(mounted.major):\(mounted.minor)/read_ahead_kb"
-    if !SmallFile.write("1024", to: path) { logger.debug("cannot write \(path)") }
+    let path = "/sys/class/bdi/\(mounted.device)/read_ahead_kb"
+    do throws(AofError) { try ByteStream.open(path, .append).write("1024") } catch { logger.debug("\(error)") }
   }
 }

@@ -23,7 +23,7 @@ struct MountPoint {
     guard let resolved = realpath(given, nil) else { throw Self.unusable(given, errno) }
     path = String(cString: resolved)
     free(resolved)
-    if let mounted = MountTable.mounted(at: path), mounted.type.hasPrefix("fuse") {
+    if let mounted = try MountTable.current().entry(at: path), mounted.type.hasPrefix("fuse") {
       throw Self.busy(path)
     }
     try Self.checkEmpty(path)

@@ -135,6 +135,9 @@ public final class Manifest: Sendable {
   private static func translating<Result>(_ path: String, _ body: () throws -> Result) throws(AofError) -> Result {
     do {
       return try body()
+    } catch let error as AofError where error.code == .newerVersion && !error.message.contains(path) {
+      // A part of the manifest with a version of its own; the reader wants to know whose part.
+      throw AofError(.newerVersion, "the manifest \(path): \(error.message)", remedy: "use a newer aofs")
     } catch let error as AofError {
       throw error
     } catch let error as ImpossibleContent {

@@ -37,18 +37,29 @@ public struct AofCursor: ~Copyable, Sendable {
   /// - Returns: the bytes read: fewer than the buffer takes only at the tail, 0 there.
   /// - Throws: `belowHead`, `corrupt`, `remoteFailure`, local failures; then the cursor did not move.
   public mutating func read(into buffer: UnsafeMutableRawBufferPointer) throws(AofError) -> Int {
-    // A frame may be evicted again before it is read; that it happens over and over means a cache far too small.
-    for _ in 0..<Self.attempts {
-      switch try readResident(into: buffer) {
-      case .read(let count): return count
-      case .cold(let range): try log.hydrate(range)
+    var count = 0
+    var attempt = 0
+    while count < buffer.count {
+      let rest = UnsafeMutableRawBufferPointer(rebasing: buffer[count...])
+      switch try log.readSpan(at: position + count, into: rest, lease: &lease) {
+      case .read(0): return advance(count)
+      case .read(let more):
+        count += more
+        attempt = 0
+      case .cold:
+        // The chunk is under the cursor's lease from here on, so what is hydrated of it stays until it is read.
+        attempt += 1
+        guard attempt <= Self.attempts else {
+          throw AofError(.busy, "LSN \(position + count) was evicted as often as it was hydrated")
+        }
+        try log.hydrate((position + count)..<(position + buffer.count))
       }
     }
-    throw AofError(.busy, "LSN \(position) was evicted as often as it was hydrated", remedy: "enlarge the cache")
+    return advance(count)
   }
 
-  /// How often a read hydrates before it gives up.
-  package static let attempts = 8
+  /// How often a read hydrates the same bytes before it gives up.
+  private static let attempts = 8
 
   /// As ``read(into:)``, for threads that must not wait for the remote.
   package mutating func readResident(into buffer: UnsafeMutableRawBufferPointer) throws(AofError) -> ReadOutcome {
@@ -56,17 +67,17 @@ public struct AofCursor: ~Copyable, Sendable {
     while count < buffer.count {
       let rest = UnsafeMutableRawBufferPointer(rebasing: buffer[count...])
       switch try log.readSpan(at: position + count, into: rest, lease: &lease) {
-      case .read(0): return finish(count)
+      case .read(0): return .read(advance(count))
       case .read(let more): count += more
       case .cold: return .cold(position..<(position + buffer.count))
       }
     }
-    return finish(count)
+    return .read(advance(count))
   }
 
-  private mutating func finish(_ count: Int) -> ReadOutcome {
+  private mutating func advance(_ count: Int) -> Int {
     position = position + count
-    return .read(count)
+    return count
   }
 
   /// Moves the cursor `offset` bytes from `origin`, and returns where it then stands.

@@ -3,7 +3,7 @@ import AOFCore
 /// What is mounted where, as `/proc/self/mountinfo` tells.
 package struct MountTable: Sendable {
   package struct Entry: Hashable, Sendable {
-    /// The kernel's number of the connection: the minor number names it in /sys/fs/fuse/connections.
+    /// The kernel's number of the filesystem: `major:minor`.
     package let device: String
     /// The directory of the filesystem that is visible: `/`, or below it for a bind mount.
     package let root: String
@@ -11,6 +11,13 @@ package struct MountTable: Sendable {
     /// With its subtype: `fuse.aofs`.
     package let type: String
     package let source: String
+
+    /// The number of a FUSE mount's connection under /sys/fs/fuse/connections.
+    package var fuseConnection: UInt32? {
+      let numbers = device.split(separator: ":").map { UInt32($0) }
+      guard numbers.count == 2, let major = numbers[0], let minor = numbers[1] else { return nil }
+      return major << 20 | minor
+    }
   }
 
   /// In the order of mounting; of two on the same place, the later one is seen.
@@ -25,6 +32,9 @@ package struct MountTable: Sendable {
   package init(parsing bytes: [UInt8]) {
     entries = bytes.split(separator: UInt8(ascii: "\n")).compactMap(Self.entry)
   }
+
+  /// What is seen at this very path, which must be absolute and without links.
+  package func entry(at mountPoint: String) -> Entry? { entries.last { $0.mountPoint == mountPoint } }
 
   /// The mount that shows `path`, which must be absolute and without links: the longest mount point above it.
   package func entry(showing path: String) -> Entry? {

@@ -78,7 +78,7 @@ struct MountProbe: Sendable {
   func run() {
     do throws(AofError) {
       _ = try PathFacts.fileSystem(of: mountPoint)
-      let entry = try MountTable.current().entries.last { $0.mountPoint == mountPoint }
+      let entry = try MountTable.current().entry(at: mountPoint)
       // An early end of the mount shows the directory below it, which answers too.
       guard try FileFacts(of: mountPoint).isDirectory, entry?.type == MountedStore.type else { return }
       logger.notice("mounted", metadata: ["mountpoint": "\(mountPoint)"])
