@@ -33,6 +33,13 @@ final class SealedChunk: Sendable {
     let object: StoredObject?
   }
 
+  /// Frames that count as gone, and whose bytes are to be discarded.
+  struct EvictionClaim {
+    /// The new residency of each extent that changes.
+    let residency: [(first: LSN, map: Bitmap)]
+    let ranges: [Range<LSN>]
+  }
+
   enum Readiness {
     /// All bytes of the span can be read from the chunk file.
     case ready
@@ -110,9 +117,8 @@ final class SealedChunk: Sendable {
   // MARK: Eviction
 
   /// Claims the published frames below `limit` for eviction: they count as gone from now on.
-  /// - Returns: for each extent that changes its new residency, and the ranges to discard; nil while the chunk is
-  ///   under lease.
-  func beginEviction(below limit: LSN) -> (residency: [(first: LSN, map: Bitmap)], ranges: [Range<LSN>])? {
+  /// - Returns: what to record and to discard; nil while the chunk is under lease.
+  func beginEviction(below limit: LSN) -> EvictionClaim? {
     state.withLock { state in
       guard state.leases == 0, !state.isEvicting else { return nil }
       var residency: [(LSN, Bitmap)] = []
@@ -135,7 +141,7 @@ final class SealedChunk: Sendable {
         residency.append((state.extents[index].record.range.lowerBound, state.extents[index].resident))
       }
       state.isEvicting = !ranges.isEmpty
-      return (residency, ranges)
+      return EvictionClaim(residency: residency, ranges: ranges)
     }
   }
 

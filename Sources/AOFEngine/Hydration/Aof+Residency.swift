@@ -53,16 +53,17 @@ extension Aof {
     try underMaintenance { () throws(AofError) in
       let tail = tailLSN
       let limit = LSN(rawValue: tail.rawValue - min(tail.rawValue, UInt64(bytes)))
-      var evicted = 0
+      var claims: [(chunk: SealedChunk, claim: SealedChunk.EvictionClaim)] = []
+      defer { for (chunk, _) in claims { chunk.endEviction() } }
       for chunk in try sealedChunks() {
-        guard let claim = chunk.beginEviction(below: limit), !claim.ranges.isEmpty else { continue }
-        defer { chunk.endEviction() }
-        // The manifest first: a crash in between leaves bytes that nobody counts on, never a hole that somebody does.
-        try services.manifest.recordResidency(claim.residency.map { (id, $0.first, $0.map) })
-        for range in claim.ranges {
-          try services.localChunks.discard(range, of: id, chunkSize: chunkSize)
-          evicted += range.byteCount
-        }
+        if let claim = chunk.beginEviction(below: limit), !claim.ranges.isEmpty { claims.append((chunk, claim)) }
+      }
+      // The manifest first: a crash in between leaves bytes that nobody counts on, never a hole that somebody does.
+      try services.manifest.recordResidency(claims.flatMap { $0.claim.residency.map { (id, $0.first, $0.map) } })
+      var evicted = 0
+      for range in claims.flatMap(\.claim.ranges) {
+        try services.localChunks.discard(range, of: id, chunkSize: chunkSize)
+        evicted += range.byteCount
       }
       return ByteCount(rawValue: UInt64(evicted))
     }
