@@ -32,6 +32,8 @@ mkdir -p "$base" || die "cannot create $base"
 run=$(mktemp -d "$base/aofs-test.XXXXXX") || die "cannot create a folder in $base"
 run=$(cd "$run" && pwd -P)
 export TMPDIR=$run
+# A place in memory, for tests that make hundreds of stores; without one they use the disk.
+memory=$(mktemp -d /dev/shm/aofs-test.XXXXXX 2>/dev/null) && export AOFS_TEST_MEMORY=$memory
 
 # Mount points below a folder, innermost first, as /proc/mounts spells them decoded.
 mounts_below() {
@@ -54,6 +56,7 @@ finish() {
     fusermount3 -uz "$point" 2>/dev/null || umount -l "$point"
   done
   if [ -z "$(mounts_below "$run")" ]; then rm -rf -- "$run"; fi
+  if [ -n "$memory" ]; then rm -rf -- "$memory"; fi
   exit "$status"
 }
 trap finish EXIT

@@ -14,11 +14,11 @@ final class TestStore {
   var environment = Environment.system
   private var opened: AofManager?
 
-  /// `inMemory`: where syncing and copying cost nothing, for tests that make hundreds of stores.
+  /// `inMemory`: where syncing and copying cost nothing, if the run names such a place, for tests that make hundreds of
+  /// stores.
   init(chunkSize: ChunkSize = .minimum, inMemory: Bool = false) {
-    let parent =
-      inMemory && FileManager.default.isWritableFile(atPath: "/dev/shm")
-      ? URL(fileURLWithPath: "/dev/shm") : FileManager.default.temporaryDirectory
+    let memory = inMemory ? ProcessInfo.processInfo.environment["AOFS_TEST_MEMORY"] : nil
+    let parent = memory.map { URL(fileURLWithPath: $0) } ?? FileManager.default.temporaryDirectory
     directory = parent.appendingPathComponent("aof-test-\(UUID().uuidString)")
     options.chunkSize = chunkSize
   }
