@@ -6,7 +6,7 @@ public struct AofDescriptorRecord: Hashable, Sendable {
   public let id: LogID
   public let chunkSize: ChunkSize
   /// The directory that holds the log's chunk files.
-  public let dataDirectory: String
+  public var dataDirectory: String
   /// The row of the WAL that protects the log's tail.
   package let walDirectory: WalDirectoryID
   public var generation: Generation

@@ -29,18 +29,21 @@ extension Aof {
 
   private func coldBytes(in range: Range<LSN>) throws(AofError) -> Int {
     var bytes = 0
-    for chunk in try sealedChunks() {
+    for chunk in try sealedChunks(in: range) {
       bytes += chunk.coldFrames(in: range).reduce(0) { $0 + $1.range.byteCount }
     }
     return bytes
   }
 
-  /// Every chunk with sealed extents, in the order of their ids.
-  func sealedChunks() throws(AofError) -> [SealedChunk] {
+  /// Every chunk with sealed extents, or those of them that hold bytes of `range`, in the order of their ids.
+  func sealedChunks(in range: Range<LSN>? = nil) throws(AofError) -> [SealedChunk] {
     let marks = watermarks
-    guard marks.head < marks.sealed else { return [] }
+    let sealed = marks.head..<marks.sealed
+    let wanted = range.map { $0.clamped(to: sealed) } ?? sealed
+    guard !wanted.isEmpty else { return [] }
     var found: [SealedChunk] = []
-    for id in chunkID(for: marks.head).rawValue...chunkID(for: LSN(rawValue: marks.sealed.rawValue - 1)).rawValue {
+    let last = chunkID(for: LSN(rawValue: wanted.upperBound.rawValue - 1))
+    for id in chunkID(for: wanted.lowerBound).rawValue...last.rawValue {
       found.append(try chunks.chunk(ChunkID(rawValue: id)))
     }
     return found

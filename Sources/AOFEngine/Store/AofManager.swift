@@ -120,7 +120,7 @@ public final class AofManager: Sendable {
       guard var record = state.descriptors[id], let wal = state.wals[record.walDirectory] else {
         throw AofError(.corrupt, "the manifest has a name for log \(id), and nothing else of it")
       }
-      record = record.withDataDirectory(layout.resolve(record.dataDirectory))
+      record.dataDirectory = layout.resolve(record.dataDirectory)
       let log = Aof(record, modified: node.attributes.modificationTime, wal: wal, services: services)
       state.open[id] = log
       return log
@@ -168,14 +168,5 @@ public final class AofManager: Sendable {
     for id in logIDs() { all.append(try log(id)) }
     let results = checkpoint(all)
     for log in all { _ = try results[log.id]?.get() }
-  }
-}
-
-extension AofDescriptorRecord {
-  fileprivate func withDataDirectory(_ directory: String) -> AofDescriptorRecord {
-    AofDescriptorRecord(
-      id: id, chunkSize: chunkSize, dataDirectory: directory, walDirectory: walDirectory, generation: generation,
-      generationStart: generationStart, head: head, remote: remote, sealed: sealed, applied: applied,
-      appliedFrames: appliedFrames, failure: failure)
   }
 }
