@@ -51,7 +51,7 @@ let package = Package(
     // Services that know nothing of each other.
     module("AOFSystem", ["AOFCore", "CAofsShims"]),
     module("AOFFormat", ["AOFCore", "AOFSystem"]),
-    module("AOFCompression", ["AOFCore", "CZstd"]),
+    module("AOFCompression", ["AOFCore", "AOFSystem", "CZstd"]),
     module("AOFManifest", ["AOFCore", "AOFSystem", "AOFFormat", grdb]),
     module("AOFRemote", ["AOFCore", "AOFSystem", "AOFFormat"]),
     module("AOFControl", ["AOFCore"]),
@@ -83,14 +83,14 @@ let package = Package(
     tests("AOFSystemTests", ["AOFCore", "AOFSystem"]),
     tests("AOFFormatTests", ["AOFCore", "AOFSystem", "AOFFormat"]),
     tests("AOFManifestTests", ["AOFCore", "AOFFormat", "AOFManifest", grdb]),
-    tests("AOFRemoteTests", ["AOFCore", "AOFFormat", "AOFCompression", "AOFRemote"]),
+    tests("AOFRemoteTests", ["AOFCore", "AOFSystem", "AOFFormat", "AOFCompression", "AOFRemote"]),
     // The rules of the repository itself, and real mounts of the built command: neither imports a module.
     tests("RepositoryTests", []),
     .target(name: "CTestShims", path: "Tests/CTestShims", cSettings: gnuSource),
     tests("AOFMountTests", ["CTestShims"]),
     tests(
       "AOFEngineTests",
-      ["AOFCore", "AOFSystem", "AOFEngine", "AOFManifest", "AOFRemote", "aof-integration"]),
+      ["AOFCore", "AOFSystem", "AOFEngine", "AOFManifest", "AOFRemote", "aof-integration", grdb]),
     tests("AOFControlTests", ["AOFCore", "AOFControl"]),
     tests("AofsCommandTests", ["AOFCore", "AOFSystem", "AOFControl", "aofs", logging]),
     tests("AOFFileSystemTests", ["AOFCore", "AOFSystem", "AOFManifest", "AOFEngine", "AOFFileSystem"]),

@@ -1,6 +1,6 @@
 import AOFCore
+import AOFSystem
 import CZstd
-import Synchronization
 
 /// Compresses runs of bytes into independent zstd frames, as docs/format/chunk.md wants them: content size in
 /// the header, a checksum at the end, no dictionary.
@@ -13,7 +13,7 @@ package final class FrameCompressor: @unchecked Sendable {
   /// The level that balances speed (about 240 MB/s for each core on log text) and ratio (about 5).
   package static let defaultLevel: Int32 = 3
 
-  private let lock = Mutex(())
+  private let lock = Lock(())
   private let context: OpaquePointer
   private var scratch: [UInt8] = []
 

@@ -1,6 +1,6 @@
 import AOFCore
+import AOFSystem
 import CZstd
-import Synchronization
 
 /// Decodes single zstd frames whose content size is known. Takes any bytes: what is no such frame is an
 /// error.
@@ -9,7 +9,7 @@ import Synchronization
 ///
 /// `@unchecked Sendable`: `context` is touched only while `lock` is held.
 package final class FrameDecompressor: @unchecked Sendable {
-  private let lock = Mutex(())
+  private let lock = Lock(())
   private let context: OpaquePointer
 
   /// - Throws: ENOMEM.

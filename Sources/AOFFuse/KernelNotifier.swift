@@ -2,7 +2,6 @@ import AOFCore
 import AOFFileSystem
 import AOFSystem
 import CFuse3
-import Synchronization
 
 /// Tells the kernel to drop pages, and of sizes. Made before the file system, which gets it as its ``KernelCache``; does
 /// nothing until something is mounted.
@@ -15,7 +14,7 @@ package final class KernelNotifier: KernelCache {
     let pointer: OpaquePointer
   }
 
-  private let session = Mutex<Session?>(nil)
+  private let session = Lock<Session?>(nil)
   private let tails: WorkQueue
   private let logs: WorkQueue
 

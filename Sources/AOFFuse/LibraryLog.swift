@@ -1,7 +1,7 @@
+import AOFSystem
 import CFuse3
 import Glibc
 import Logging
-import Synchronization
 
 /// What libfuse has to say, which it would print to stderr.
 enum LibraryLog {
@@ -10,7 +10,7 @@ enum LibraryLog {
     var last = ""
   }
 
-  private static let state = Mutex(State())
+  private static let state = Lock(State())
 
   static func install(_ logger: Logger) {
     state.withLock { $0 = State(logger: logger) }

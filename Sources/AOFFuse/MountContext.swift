@@ -1,16 +1,16 @@
 import AOFCore
 import AOFFileSystem
+import AOFSystem
 import CFuse3
 import Glibc
 import Logging
-import Synchronization
 
 /// What the callbacks of libfuse find behind a request.
 final class MountContext: Sendable {
   let files: FileSystem
   let parked = ParkedReplies()
   let logger: Logger
-  private let logged = Mutex<Set<String>>([])
+  private let logged = Lock<Set<String>>([])
 
   init(files: FileSystem, logger: Logger) {
     self.files = files

@@ -1,7 +1,7 @@
 import AOFCore
+import AOFSystem
 import CFuse3
 import Glibc
-import Synchronization
 
 /// A reply that waits for something. Whoever claims it first answers: the completion, a signal to the caller,
 /// or the end of the mount; the others find nothing.
@@ -14,12 +14,12 @@ final class ParkedReply: Sendable {
     var wasInterrupted = false
   }
 
-  private let state: Mutex<State>
+  private let state: Lock<State>
   private let isInterruptible: Bool
   private let registry: ParkedReplies
 
   fileprivate init(_ reply: consuming Reply, isInterruptible: Bool, registry: ParkedReplies) {
-    state = Mutex(State(reply: reply, isRegistering: isInterruptible))
+    state = Lock(State(reply: reply, isRegistering: isInterruptible))
     self.isInterruptible = isInterruptible
     self.registry = registry
   }
@@ -70,7 +70,7 @@ private func parkedReplyInterrupted(_ request: fuse_req_t?, _ data: UnsafeMutabl
 
 /// All parked replies of a mount, so that none outlives it.
 final class ParkedReplies: Sendable {
-  private let parked = Mutex<[ObjectIdentifier: ParkedReply]>([:])
+  private let parked = Lock<[ObjectIdentifier: ParkedReply]>([:])
 
   /// Puts a reply aside. With `isInterruptible`, a signal to the caller answers it with EINTR.
   func park(_ reply: consuming Reply, isInterruptible: Bool) -> ParkedReply {

@@ -1,5 +1,5 @@
 import AOFCore
-import Synchronization
+import AOFSystem
 
 /// A remote that could not be opened yet: each call tries again, and fails until it can be.
 ///
@@ -8,7 +8,7 @@ import Synchronization
 /// real one would take uploads that nobody finds again.
 package final class ReopeningRemoteStore: RemoteStore {
   private let location: RemoteLocation
-  private let opened = Mutex<(any RemoteStore)?>(nil)
+  private let opened = Lock<(any RemoteStore)?>(nil)
 
   package init(_ location: RemoteLocation) { self.location = location }
 

@@ -1,7 +1,6 @@
 import AOFCore
 import AOFSystem
 import Foundation
-import Synchronization
 
 @testable import class AOFSystem.File
 
@@ -35,7 +34,7 @@ final class FaultyDisk: Disk {
     var operations = 0
     /// Nothing works any more from this operation on.
     var powerEnds = Int.max
-    var whenPowerEnds: (@Sendable () -> Void)?
+    var whenPowerEnds: (@Sendable (borrowing State) -> Void)?
     fileprivate var followUps: [(kind: Kind, part: String, body: @Sendable () -> Void)] = []
     var files: [String: TrackedFile] = [:]
     /// Changes of names that their directory's next sync makes durable, oldest first.
@@ -51,8 +50,8 @@ final class FaultyDisk: Disk {
 
   let base = SystemDisk()
   /// Guards the bookkeeping, and makes operations one at a time.
-  let state = Mutex(State())
-  private let hook = Mutex<Hook?>(nil)
+  let state = Lock(State())
+  private let hook = Lock<Hook?>(nil)
 
   var environment: Environment {
     Environment(disk: self, clock: SystemClock(), random: { UInt64.random(in: .min ... .max) })
@@ -71,11 +70,20 @@ final class FaultyDisk: Disk {
   /// Calls `hook` before each operation, outside of all locks; it may block, fail, or use the store.
   func before(_ hook: Hook?) { self.hook.withLock { $0 = hook } }
 
-  /// After `count` more operations the disk answers nothing any more; `whenCut` runs at that moment.
-  func cutPower(after count: Int, whenCut: @escaping @Sendable () -> Void) {
+  /// After `count` more operations the disk answers nothing any more; `whenCut` runs at that moment, before any other
+  /// operation is answered.
+  func cutPower(after count: Int, whenCut: @escaping @Sendable (borrowing State) -> Void) {
     state.withLock {
       $0.powerEnds = $0.operations + count
       $0.whenPowerEnds = whenCut
+    }
+  }
+
+  /// Takes ``cutPower(after:whenCut:)`` back, if the power is still there.
+  func keepPower() {
+    state.withLock {
+      if $0.operations <= $0.powerEnds { $0.powerEnds = Int.max }
+      $0.whenPowerEnds = nil
     }
   }
 
@@ -94,16 +102,14 @@ final class FaultyDisk: Disk {
     _ body: (inout State) throws(AofError) -> Result
   ) throws(AofError) -> Result {
     if let hook = hook.withLock({ $0 }) { try hook(Operation(kind: kind, path: path)) }
-    let cut = state.withLock { state -> (@Sendable () -> Void)? in
-      if kind != .read { state.operations += 1 }
-      guard state.operations > state.powerEnds else { return nil }
-      defer { state.whenPowerEnds = nil }
-      return state.whenPowerEnds
-    }
-    cut?()
     defer { followUp(kind, path)?() }
     return try state.withLock { state throws(AofError) in
-      guard state.operations <= state.powerEnds else { throw .systemCall("\(kind)", path, errno: EIO) }
+      if kind != .read { state.operations += 1 }
+      guard state.operations <= state.powerEnds else {
+        if let cut = state.whenPowerEnds { cut(state) }
+        state.whenPowerEnds = nil
+        throw .systemCall("\(kind)", path, errno: EIO)
+      }
       if let fault = state.takeFault(kind, path) {
         if fault.written > 0 { try partially(fault.written) }
         if kind == .sync { state.files[path]?.loseUnsynced() }

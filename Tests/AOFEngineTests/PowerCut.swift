@@ -1,7 +1,7 @@
 import AOFCore
 import AOFSystem
 import Foundation
-import Synchronization
+import GRDB
 
 /// What of one file is not on the disk yet.
 final class TrackedFile: Sendable {
@@ -20,7 +20,7 @@ final class TrackedFile: Sendable {
     var lost: [Change] = []
   }
 
-  private let state = Mutex(State())
+  private let state = Lock(State())
 
   func willChange(_ offset: Int, _ count: Int, _ descriptor: Int32) {
     var status = stat()
@@ -65,29 +65,62 @@ extension FaultyDisk {
 
   /// Copies the store as a power cut leaves it. The manifest and the remote are taken as they are: each commit of the
   /// one is synced when it returns, and the other brings its own syncs, so nothing of them that counts is unsynced.
-  func powerCut(of store: String, to copy: String, keeping survivors: Survivors) throws {
-    try state.withLock { state in
-      try FileManager.default.copyItem(atPath: store, toPath: copy)
-      var noise = if case .some(let seed) = survivors { Noise(seed: seed) as Noise? } else { nil as Noise? }
-      let place = { (path: String) in copy + path.dropFirst(store.count) }
-      for (path, file) in state.files.sorted(by: { $0.key < $1.key }) where path.hasPrefix(store + "/") {
-        try Self.forget(file.changes, at: place(path), &noise)
-      }
-      for (directory, changes) in state.pendingNames.sorted(by: { $0.key < $1.key })
-      where directory == store || directory.hasPrefix(store + "/") {
-        let kept = noise?.below(changes.count + 1) ?? 0
-        for change in changes.dropFirst(kept).reversed() {
-          switch change {
-          case .added(let path): try? FileManager.default.removeItem(atPath: place(path))
-          case .renamed(let path, let newPath):
-            try FileManager.default.moveItem(atPath: place(newPath), toPath: place(path))
-          case .removed(let path, let keptPath):
-            try FileManager.default.copyItem(atPath: keptPath, toPath: place(path))
-            try Self.forget(state.files[keptPath]?.changes ?? [], at: place(path), &noise)
-          }
+  static func powerCut(
+    _ state: borrowing State, of store: String, to copy: String, keeping survivors: Survivors
+  ) throws {
+    try copyStore(store, to: copy)
+    var noise = if case .some(let seed) = survivors { Noise(seed: seed) as Noise? } else { nil as Noise? }
+    let place = { (path: String) in copy + path.dropFirst(store.count) }
+    for (path, file) in state.files.sorted(by: { $0.key < $1.key }) where path.hasPrefix(store + "/") {
+      try forget(file.changes, at: place(path), &noise)
+    }
+    for (directory, changes) in state.pendingNames.sorted(by: { $0.key < $1.key })
+    where directory == store || directory.hasPrefix(store + "/") {
+      let kept = noise?.below(changes.count + 1) ?? 0
+      for change in changes.dropFirst(kept).reversed() {
+        switch change {
+        case .added(let path): try? FileManager.default.removeItem(atPath: place(path))
+        case .renamed(let path, let newPath):
+          try FileManager.default.moveItem(atPath: place(newPath), toPath: place(path))
+        case .removed(let path, let keptPath):
+          try FileManager.default.copyItem(atPath: keptPath, toPath: place(path))
+          try forget(state.files[keptPath]?.changes ?? [], at: place(path), &noise)
         }
       }
     }
+  }
+
+  /// Neither the manifest nor the remote stands still while this disk does: another thread may be in the middle of a
+  /// transaction or an upload. So the one is copied by SQLite, and of the other what comes and goes meanwhile is left
+  /// out. Files first, then the manifest, then the remote, as they depend on each other.
+  private static func copyStore(_ store: String, to copy: String) throws {
+    let files = FileManager.default
+    try files.createDirectory(atPath: copy, withIntermediateDirectories: false)
+    for name in try files.contentsOfDirectory(atPath: store)
+    where name != "remote" && !(name.hasPrefix("manifest.sqlite") && !name.hasPrefix("manifest.sqlite.new")) {
+      try files.copyItem(atPath: store + "/" + name, toPath: copy + "/" + name)
+    }
+    if files.fileExists(atPath: store + "/manifest.sqlite") {
+      let copied = try DatabaseQueue(path: copy + "/manifest.sqlite")
+      try DatabaseQueue(path: store + "/manifest.sqlite").backup(to: copied)
+      try copied.close()
+    }
+    copyWhatStays(store + "/remote", to: copy + "/remote")
+  }
+
+  private static func copyWhatStays(_ path: String, to copy: String) {
+    let files = FileManager.default
+    guard let names = try? files.contentsOfDirectory(atPath: path) else {
+      _ = try? files.copyItem(atPath: path, toPath: copy)
+      return
+    }
+    _ = try? files.createDirectory(atPath: copy, withIntermediateDirectories: false)
+    for name in names { copyWhatStays(path + "/" + name, to: copy + "/" + name) }
+  }
+
+  /// As ``powerCut(_:of:to:keeping:)``, now.
+  func powerCut(of store: String, to copy: String, keeping survivors: Survivors) throws {
+    try state.withLock { state in try Self.powerCut(state, of: store, to: copy, keeping: survivors) }
   }
 
   private static let pageSize = 4096

@@ -4,7 +4,6 @@ import AOFManifest
 import AOFRemote
 import AOFSystem
 import Foundation
-import Synchronization
 
 /// A store in a directory of its own, which goes with it.
 final class TestStore {
@@ -143,7 +142,7 @@ final class FaultyRemote: RemoteStore {
   enum Fault { case fail(AofError), flipBit }
 
   let base: any RemoteStore
-  let state = Mutex(State())
+  let state = Lock(State())
 
   init(_ base: any RemoteStore) { self.base = base }
 

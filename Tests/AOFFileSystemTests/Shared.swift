@@ -1,9 +1,9 @@
-import Synchronization
+import AOFSystem
 
 /// A value that closures share.
 final class Shared<Value: Sendable>: Sendable {
-  private let mutex: Mutex<Value>
-  init(_ value: Value) { mutex = Mutex(value) }
+  private let mutex: Lock<Value>
+  init(_ value: Value) { mutex = Lock(value) }
   var value: Value {
     get { mutex.withLock { $0 } }
     set { mutex.withLock { $0 = newValue } }

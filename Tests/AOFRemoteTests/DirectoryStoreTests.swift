@@ -1,6 +1,6 @@
 import AOFCore
+import AOFSystem
 import Foundation
-import Synchronization
 import Testing
 
 @testable import AOFRemote
@@ -178,8 +178,8 @@ import Testing
   }
 
   @Test(arguments: 0..<10) func aRaceForANameHasOneWinner(round: Int) throws {
-    let winners = Mutex<[Int]>([])
-    let failures = Mutex<[String]>([])
+    let winners = Lock<[Int]>([])
+    let failures = Lock<[String]>([])
     let store = store
     DispatchQueue.concurrentPerform(iterations: 8) { index in
       do {

@@ -1,7 +1,7 @@
 import AOFCore
 import AOFFormat
+import AOFSystem
 import Foundation
-import Synchronization
 import Testing
 
 @testable import AOFRemote
@@ -68,7 +68,7 @@ import Testing
 
   @Test func aRaceForASequenceHasOneWinner() throws {
     let chain = try RemoteManifestStore(store, storeID: "s", create: true)
-    let outcomes = Mutex<[RemoteManifestStore.Publication?]>([])
+    let outcomes = Lock<[RemoteManifestStore.Publication?]>([])
     let records = (0..<8).map { record(1, nonce: UInt64($0)) }
     DispatchQueue.concurrentPerform(iterations: 8) { index in
       let outcome = try? chain.publish(records[index])

@@ -1,7 +1,6 @@
 import AOFCore
 import AOFSystem
 import Glibc
-import Synchronization
 
 /// The code of the error that `body` throws; nil if it throws none.
 func code(_ body: () throws(AofError) -> Void) -> AofError.Code? {

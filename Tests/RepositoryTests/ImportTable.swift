@@ -5,24 +5,24 @@ enum ImportTable {
   /// a folder.
   static let allowed: [String: Set<String>] = [
     "AOFCore": [],
-    "AOFSystem": ["AOFCore", "CAofsShims", "Glibc", "Synchronization"],
+    "AOFSystem": ["AOFCore", "CAofsShims", "Glibc"],
     "AOFFormat": ["AOFCore", "AOFSystem", "Foundation"],
-    "AOFCompression": ["AOFCore", "CZstd", "Synchronization"],
-    "AOFManifest": ["AOFCore", "AOFSystem", "AOFFormat", "GRDB", "Foundation", "Synchronization"],
-    "AOFRemote": ["AOFCore", "AOFSystem", "AOFFormat", "Foundation", "Synchronization"],
+    "AOFCompression": ["AOFCore", "AOFSystem", "CZstd"],
+    "AOFManifest": ["AOFCore", "AOFSystem", "AOFFormat", "GRDB", "Foundation"],
+    "AOFRemote": ["AOFCore", "AOFSystem", "AOFFormat", "Foundation"],
     "AOFControl": ["AOFCore", "Foundation"],
     "AOFEngine": [
       "AOFCore", "AOFSystem", "AOFFormat", "AOFCompression", "AOFManifest", "AOFRemote", "Logging",
-      "Foundation", "Synchronization",
+      "Foundation",
     ],
     "AOF": ["AOFCore", "AOFRemote", "AOFManifest", "AOFEngine"],
     "AOFFileSystem": [
-      "AOFCore", "AOFSystem", "AOFManifest", "AOFEngine", "AOFControl", "Logging", "Foundation", "Synchronization",
+      "AOFCore", "AOFSystem", "AOFManifest", "AOFEngine", "AOFControl", "Logging", "Foundation",
     ],
-    "AOFFuse": ["AOFCore", "AOFSystem", "AOFFileSystem", "CFuse3", "Logging", "Synchronization"],
+    "AOFFuse": ["AOFCore", "AOFSystem", "AOFFileSystem", "CFuse3", "Logging"],
     "aofs": [
       "AOFCore", "AOFSystem", "AOFEngine", "AOFControl", "AOFFileSystem", "AOFFuse", "Logging",
-      "ArgumentParser", "Foundation", "Synchronization",
+      "ArgumentParser", "Foundation",
     ],
     "aof-integration": ["AOF", "Foundation"],
     // C, without Swift files of their own.

@@ -3,7 +3,6 @@ import AOFFormat
 import AOFManifest
 import AOFRemote
 import AOFSystem
-import Synchronization
 
 /// Brings sealed extents to the remote: objects first, then one element of the remote manifest chain that names
 /// them, then the local manifest.

@@ -1,6 +1,6 @@
 import AOFCore
 import AOFManifest
-import Synchronization
+import AOFSystem
 
 /// The sealed chunks of one log that are in use, loaded from the manifest as they are asked for.
 ///
@@ -15,7 +15,7 @@ final class ChunkTable: Sendable {
   private let log: LogID
   private let chunkSize: ChunkSize
   private let manifest: Manifest
-  private let state = Mutex(State())
+  private let state = Lock(State())
 
   init(log: LogID, chunkSize: ChunkSize, services: EngineServices) {
     self.log = log

@@ -1,7 +1,6 @@
 import AOFCore
 import AOFFormat
 import AOFSystem
-import Synchronization
 
 /// The chunk files of a store's logs, with a bounded number of them open.
 ///
@@ -36,7 +35,7 @@ public final class LocalChunkStore: Sendable {
   private let openFileLimit = min(384, max(16, PathFacts.descriptorLimit / 4))
 
   private let disk: any Disk
-  private let state = Mutex(State())
+  private let state = Lock(State())
 
   package init(disk: any Disk) { self.disk = disk }
 

@@ -3,7 +3,6 @@ import AOFFormat
 import AOFManifest
 import AOFSystem
 import Logging
-import Synchronization
 
 /// An open store: its logs, and the directories that name them.
 ///
@@ -15,7 +14,7 @@ public final class AofManager: Sendable {
   let layout: StoreLayout
   let services: EngineServices
   let nameSpace: NameSpace
-  let state: Mutex<State>
+  let state: Lock<State>
   let lock: StoreLock
 
   struct State {
@@ -37,7 +36,7 @@ public final class AofManager: Sendable {
     self.layout = layout
     self.services = services
     self.nameSpace = nameSpace
-    self.state = Mutex(state)
+    self.state = Lock(state)
     self.lock = lock
   }
 

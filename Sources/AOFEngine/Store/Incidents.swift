@@ -1,7 +1,6 @@
 import AOFCore
 import AOFSystem
 import Logging
-import Synchronization
 
 /// Something that went wrong in a store and that its owner should know of.
 public struct Incident: Hashable, Sendable {
@@ -17,7 +16,7 @@ final class Incidents: Sendable {
 
   private let clock: any WallClock
   private let logger: Logger
-  private let latest = Mutex<[Incident]>([])
+  private let latest = Lock<[Incident]>([])
 
   init(clock: any WallClock, logger: Logger) {
     self.clock = clock

@@ -1,7 +1,6 @@
 import AOFCore
 import AOFFormat
 import AOFSystem
-import Synchronization
 
 /// The files that a WAL's next segments are made of.
 ///
@@ -20,7 +19,7 @@ final class SegmentPool: Sendable {
 
   private let directory: String
   private let environment: Environment
-  private let state = Mutex(State())
+  private let state = Lock(State())
 
   private static let suffix = ".spare"
 

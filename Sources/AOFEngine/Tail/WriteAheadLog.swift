@@ -2,7 +2,6 @@ import AOFCore
 import AOFFormat
 import AOFManifest
 import AOFSystem
-import Synchronization
 
 /// The journal of all logs with the same WAL directory.
 ///
@@ -42,7 +41,7 @@ final class WriteAheadLog: Sendable {
   let pool: SegmentPool
   let environment: Environment
   /// Called, outside of all locks, when a segment is full.
-  let whenSegmentCloses = Mutex<(@Sendable () -> Void)?>(nil)
+  let whenSegmentCloses = Lock<(@Sendable () -> Void)?>(nil)
   /// INVARIANT: touched only by the thread that set `isCommitting`.
   nonisolated(unsafe) let committer: Committer
 

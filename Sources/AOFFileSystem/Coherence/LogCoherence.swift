@@ -1,12 +1,12 @@
 import AOFCore
-import Synchronization
+import AOFSystem
 
 /// What the kernel may hold and know of the end of one log. Lives as long as the file system: the kernel keeps
 /// pages past the close of the handle that filled them.
 final class LogCoherence: Sendable {
-  private let page: Mutex<TailPage>
+  private let page: Lock<TailPage>
 
-  init(pageSize: UInt64) { page = Mutex(TailPage(pageSize: pageSize)) }
+  init(pageSize: UInt64) { page = Lock(TailPage(pageSize: pageSize)) }
 
   func willRead(upTo end: UInt64, tail: LSN) { page.withLock { $0.willRead(upTo: end, tail: tail.rawValue) } }
 
@@ -29,7 +29,7 @@ final class LogCoherence: Sendable {
 /// The coherence of each log that was opened or looked at.
 final class CoherenceTable: Sendable {
   private let pageSize: UInt64
-  private let logs = Mutex<[LogID: LogCoherence]>([:])
+  private let logs = Lock<[LogID: LogCoherence]>([:])
 
   init(pageSize: UInt64) { self.pageSize = pageSize }
 

@@ -1,7 +1,7 @@
 import AOFControl
 import AOFCore
 import AOFEngine
-import Synchronization
+import AOFSystem
 
 /// What a command came to.
 package struct ControlAnswer: Sendable {
@@ -22,7 +22,7 @@ package final class ControlExecutor: Sendable {
   /// Bytes at the end of each log that `evict` leaves on the local disk.
   let residentTail: Int
   let whenEvicted: @Sendable (LogID) -> Void
-  private let last = Mutex("")
+  private let last = Lock("")
 
   /// - Parameter whenEvicted: called after each eviction, on the thread of the command; for a mount, to drop
   ///   the kernel's pages of the log.

@@ -1,5 +1,5 @@
 import AOFCore
-import Synchronization
+import AOFSystem
 
 extension NodeID {
   /// Numbers of control nodes have the top bit, which no number of the store reaches.
@@ -25,7 +25,7 @@ final class ControlNodeTable: Sendable {
     var next: UInt64 = 1
   }
 
-  private let state = Mutex(State())
+  private let state = Lock(State())
 
   /// The number to give to the kernel for a look-up of `node`. The kernel owes a ``forget(_:count:)`` for it.
   func lookUp(_ node: ControlNode) -> NodeID {

@@ -1,5 +1,5 @@
 import AOFCore
-import Synchronization
+import AOFSystem
 
 /// An open `command` file: the answer to the last command written to it, read as a stream.
 ///
@@ -13,7 +13,7 @@ final class CommandHandle: Sendable {
 
   /// The log that commands without a LOG mean; nil for every log.
   let defaultLog: LogID?
-  private let state = Mutex(State())
+  private let state = Lock(State())
 
   init(defaultLog: LogID?) { self.defaultLog = defaultLog }
 

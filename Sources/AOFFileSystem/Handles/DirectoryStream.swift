@@ -1,5 +1,5 @@
 import AOFCore
-import Synchronization
+import AOFSystem
 
 /// One name of a directory.
 package struct DirectoryEntry: Hashable, Sendable {
@@ -14,7 +14,7 @@ package struct DirectoryEntry: Hashable, Sendable {
 final class DirectoryStream: Sendable {
   let node: NodeID
   private let take: @Sendable () -> [DirectoryEntry]
-  private let snapshot = Mutex<[DirectoryEntry]?>(nil)
+  private let snapshot = Lock<[DirectoryEntry]?>(nil)
 
   init(node: NodeID, take: @escaping @Sendable () -> [DirectoryEntry]) {
     self.node = node

@@ -1,6 +1,6 @@
 import AOFCore
+import AOFSystem
 import Glibc
-import Synchronization
 
 /// The number of an open file or directory, as the kernel keeps it.
 package struct HandleID: RawRepresentable, Hashable, Sendable {
@@ -20,7 +20,7 @@ final class HandleTable<Handle: Sendable>: Sendable {
     var free: [Int] = []
   }
 
-  private let state = Mutex(State())
+  private let state = Lock(State())
 
   func insert(_ handle: Handle) -> HandleID {
     state.withLock { state in

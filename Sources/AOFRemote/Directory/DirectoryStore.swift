@@ -1,6 +1,5 @@
 import AOFCore
 import AOFSystem
-import Synchronization
 
 /// Objects as files below a directory, as docs/format/remote-layout.md describes it. Nothing to install;
 /// also fit for a mounted network share.
@@ -12,7 +11,7 @@ public final class DirectoryStore: RemoteStore {
   let temporary: DirectoryHandle
   /// Directories below the root whose entry in their parent is known to be on the disk. One that is merely
   /// there may have been made by another thread, or before a crash, and not have been synced.
-  let syncedDirectories = Mutex<Set<String>>([])
+  let syncedDirectories = Lock<Set<String>>([])
 
   static let temporaryName = ".tmp"
 

@@ -2,7 +2,7 @@ import Glibc
 
 /// A value behind a lock that threads can wait on.
 ///
-/// `Mutex` of the standard library serves wherever nobody waits for a change of the value; a monitor adds
+/// ``Lock`` serves wherever nobody waits for a change of the value; a monitor adds
 /// the waiting. Bodies run under the lock: they compute and copy, and make no system call.
 package final class Monitor<State>: @unchecked Sendable {  // `mutex` guards `state`
   private let mutex: UnsafeMutablePointer<pthread_mutex_t>
