@@ -13,9 +13,12 @@ public enum Limits {
   /// The longest path of a log below the mount, in bytes (PATH_MAX, with its NUL).
   public static let pathLength = 4095
 
-  /// The largest single append, in bytes. A frame never crosses a WAL segment, so it is well below
-  /// ``walSegmentSize``.
+  /// The largest single append, in bytes.
   public static let maximumAppend = 8 << 20
+
+  /// The largest append whose payload is written to the WAL, in bytes; that of larger ones is written to the chunk files
+  /// alone. Measured: docs/benchmarks/append.md, "Inline and indirect".
+  public static let largestInlineAppend = 64 << 10
 
   /// The size of a WAL segment, in bytes.
   public static let walSegmentSize = 16 << 20

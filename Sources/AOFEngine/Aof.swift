@@ -18,6 +18,10 @@ public final class Aof: Sendable {
   /// The generation of what the committer writes now.
   /// INVARIANT: read and written only by the thread with the committer's role in `wal`.
   nonisolated(unsafe) var committingGeneration: Generation
+  /// The number of the last segment with frames of the log, and the LSN where they end.
+  /// INVARIANT: as above.
+  nonisolated(unsafe) var committedSegment: UInt64 = 0
+  nonisolated(unsafe) var committedEnd = LSN.zero
 
   init(_ record: AofDescriptorRecord, modified: UnixTime, wal: WriteAheadLog, services: EngineServices) {
     id = record.id
@@ -49,7 +53,7 @@ public final class Aof: Sendable {
     return state.withLock { state in
       Watermarks(
         head: state.head, remote: state.remote, sealed: state.sealed,
-        durable: synced >= state.lastFrame ? state.tail : state.durable, tail: state.tail)
+        durable: synced >= state.lastFrame && !state.hasUnsyncedLarge ? state.tail : state.durable, tail: state.tail)
     }
   }
 

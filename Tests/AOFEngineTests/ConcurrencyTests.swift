@@ -21,7 +21,7 @@ import Testing
       try log.wal.asCommitter { () throws(AofError) in
         goOn.wait()
         // Woken by nobody: this thread has the role, and nothing else changes the state.
-        while state.withLock({ $0.roleWaiters == 0 || $0.queue.isEmpty }) { usleep(100) }
+        while state.withLock({ $0.roleWaiters.isEmpty || $0.queue.isEmpty }) { usleep(100) }
       }
     }
     while state.withLock({ !$0.isCommitting }) { usleep(100) }

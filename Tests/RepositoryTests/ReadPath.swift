@@ -39,6 +39,7 @@ extension ReadPath {
   static let otherReaders: [String: String] = [
     "Sources/AOFEngine/Chunks/LocalChunkStore.swift": "the chunk files themselves: what Reading calls",
     "Sources/AOFEngine/Checkpoint/ExtentUpload.swift": "sealed extents on their way to the remote, each frame checked",
+    "Sources/AOFEngine/Recovery/TailReplay.swift": "payloads of large appends, before any log is open",
     "Sources/AOFEngine/Recovery/WalRecovery.swift": "WAL segments, before any log is open",
     "Sources/AOFEngine/Store/StoreLock.swift": "the lock file, which is no log",
   ]

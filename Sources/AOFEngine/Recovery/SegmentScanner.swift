@@ -12,7 +12,8 @@ struct SegmentScanner {
   struct Frame {
     let header: WALFrameHeader
     let position: WalPosition
-    let payload: UnsafeRawBufferPointer
+    /// What follows the header: the payload, or the checksums of its pieces.
+    let body: UnsafeRawBufferPointer
     /// Where the frame ends, its padding included.
     let end: WalPosition
   }
@@ -51,7 +52,7 @@ struct SegmentScanner {
     return false
   }
 
-  /// Whether a frame of this life of the segment was begun at ``position``: its header is there, its payload not.
+  /// Whether a frame of this life of the segment was begun at ``position``: its header is there, its body not.
   /// Other bytes say nothing: they may be an earlier life's.
   var hasTornFrame: Bool {
     let offset = offset(of: position)
@@ -62,7 +63,7 @@ struct SegmentScanner {
 
   private func offset(of position: WalPosition) -> Int { WALFormat.segmentHeaderSize + (position - header.base) }
 
-  /// The frame header at ``position``, if that is sound, whatever became of its payload.
+  /// The frame header at ``position``, if that is sound, whatever became of its body.
   var frameHeader: WALFrameHeader? { frameHeader(atOffset: offset(of: position)) }
 
   private func frameHeader(atOffset offset: Int) -> WALFrameHeader? {
@@ -74,11 +75,10 @@ struct SegmentScanner {
     let offset = offset(of: position)
     guard let frame = frameHeader(atOffset: offset) else { return nil }
     let start = offset + WALFormat.frameHeaderSize
-    guard Int(frame.length) <= bytes.count - start else { return nil }
-    let payload = UnsafeRawBufferPointer(rebasing: bytes[start..<(start + Int(frame.length))])
-    guard CRC32C.checksum(payload) == frame.payloadChecksum else { return nil }
+    guard frame.bodyLength <= bytes.count - start else { return nil }
+    let body = UnsafeRawBufferPointer(rebasing: bytes[start..<(start + frame.bodyLength)])
+    guard CRC32C.checksum(body) == frame.bodyChecksum else { return nil }
     return Frame(
-      header: frame, position: position, payload: payload,
-      end: position + WALFormat.frameSize(payload: payload.count))
+      header: frame, position: position, body: body, end: position + WALFormat.frameSize(body: body.count))
   }
 }

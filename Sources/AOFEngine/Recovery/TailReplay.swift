@@ -46,14 +46,52 @@ struct TailReplay {
   }
 
   /// Takes a frame for which ``decide(_:)`` said `replay`.
-  mutating func replay(
-    _ frame: SegmentScanner.Frame, into chunks: LocalChunkStore
-  ) throws(AofError) {
-    let news = UnsafeRawBufferPointer(rebasing: frame.payload.dropFirst(tail - frame.header.lsn))
-    checksums.append(news, time: frame.header.time)
+  /// - Returns: false if its payload is not in the chunk files as the frame says; then nothing was taken.
+  mutating func replay(_ frame: SegmentScanner.Frame, into chunks: LocalChunkStore) throws(AofError) -> Bool {
+    switch frame.header.kind {
+    case .inline:
+      let news = UnsafeRawBufferPointer(rebasing: frame.body.dropFirst(tail - frame.header.lsn))
+      checksums.append(news, time: frame.header.time)
+      buffer.append(contentsOf: news)
+      if buffer.count >= Self.bufferSize { try flush(into: chunks) }
+    case .indirect:
+      try flush(into: chunks)
+      guard try replayPieces(frame, into: chunks) else { return false }
+    }
     modified = max(modified, frame.header.time)
-    buffer.append(contentsOf: news)
-    if buffer.count >= Self.bufferSize { try flush(into: chunks) }
+    return true
+  }
+
+  /// Takes the pieces of an indirect frame past the tail, all or none. They are written again where they are: a page that
+  /// looks clean may never have reached the disk, and only what is written anew is sure to be synced.
+  private mutating func replayPieces(
+    _ frame: SegmentScanner.Frame, into chunks: LocalChunkStore
+  ) throws(AofError) -> Bool {
+    let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: Limits.frameSize, alignment: 4096)
+    defer { buffer.deallocate() }
+    var found = checksums
+    var rest = frame.header.range
+    var index = 0
+    while !rest.isEmpty {
+      let piece = WALFormat.firstPiece(of: rest)
+      rest = piece.upperBound..<rest.upperBound
+      defer { index += 1 }
+      if piece.upperBound <= tail { continue }
+      let bytes = UnsafeMutableRawBufferPointer(rebasing: buffer[..<piece.byteCount])
+      do throws(AofError) {
+        try chunks.read(into: bytes, of: record.id, at: piece.lowerBound, chunkSize: record.chunkSize)
+      } catch where error.code == .corrupt {
+        return false
+      }
+      guard CRC32C.checksum(UnsafeRawBufferPointer(bytes)) == frame.body.number(at: index * 4) else { return false }
+      let start = max(tail, piece.lowerBound)
+      let news = UnsafeRawBufferPointer(rebasing: bytes.dropFirst(start - piece.lowerBound))
+      found.append(news, time: frame.header.time)
+      try chunks.write(news, of: record.id, at: start, chunkSize: record.chunkSize)
+    }
+    checksums = found
+    flushed = tail
+    return true
   }
 
   /// Ends the log here for good: bytes that follow are missing.

@@ -37,6 +37,9 @@ struct WalRecovery {
   private(set) var end = WalPosition.zero
   /// Set from the first corruption on: the place, for messages.
   private var damage: String?
+  private var segments: [Segment] = []
+  /// Known once a payload is missing: up to where each log was durable, as far as any frame says.
+  private var highestDurableLSN: [LogID: LSN] = [:]
 
   init(
     directory: WalDirectoryRecord, logs: [AofDescriptorRecord], storeID: StoreID, environment: Environment,
@@ -55,7 +58,7 @@ struct WalRecovery {
   /// Replays everything, and makes it durable in the chunk files.
   /// - Throws: `newerVersion`; `notAStore` for segments of another store; local failures.
   mutating func run() throws(AofError) {
-    let segments = try findSegments()
+    segments = try findSegments()
     for index in segments.indices {
       if try replay(segments, at: index) == .ended { break }
     }
@@ -143,9 +146,42 @@ struct WalRecovery {
     case nil, .skip: return
     case .replay:
       let chunks = chunks
-      try logs[id]?.replay(frame, into: chunks)
+      if try logs[id]?.replay(frame, into: chunks) == false { try judgePayload(of: frame) }
     case .gap: close(id)
     }
+  }
+
+  /// The payload of an indirect frame is missing. Whether it was ever synced, later frames of its log tell.
+  private mutating func judgePayload(of frame: SegmentScanner.Frame) throws(AofError) {
+    let id = frame.header.logID
+    if highestDurableLSN[id] == nil { highestDurableLSN = try findDurableLSNs() }
+    if frame.header.lsn < highestDurableLSN[id, default: .zero] {
+      damage = "the payload of a large append is not in its chunk files"
+      close(id)
+    } else {
+      incidents.report(
+        "log \(id) ends torn at LSN \(frame.header.lsn), as a power cut leaves it; what was not synced from there on "
+          + "is cut off")
+      logs[id]?.cut()
+    }
+  }
+
+  /// For each log, the highest mark that any frame carries.
+  private func findDurableLSNs() throws(AofError) -> [LogID: LSN] {
+    var marks: [LogID: LSN] = [:]
+    for segment in segments {
+      let bytes = try read(segment.path)
+      defer { bytes.deallocate() }
+      var scanner = SegmentScanner(header: segment.header, bytes: UnsafeRawBufferPointer(bytes))
+      repeat {
+        while let frame = scanner.next() {
+          let id = frame.header.logID
+          guard frame.header.generation == logs[id]?.record.generation else { continue }
+          marks[id] = max(marks[id, default: .zero], frame.header.durableLSN)
+        }
+      } while scanner.skipToNextFrame()
+    }
+    return marks
   }
 
   /// Ends a log at its tail: what follows is lost.

@@ -38,11 +38,15 @@ extension Aof {
         payloads.append(UnsafeRawBufferPointer(rebasing: joined[offset..<(offset + record.count)]))
         offset += record.count
       }
-      let checksums = payloads.map { CRC32C.checksum($0) }
-      return try payloads.withTypedBuffer { payloads throws(AofError) in
-        try checksums.withTypedBuffer { checksums throws(AofError) in
-          try append(payloads, checksums, byteCount: joined.count, expecting: nil)
+      try checkSize(joined.count, records: payloads.count)
+      if joined.count > Limits.largestInlineAppend {
+        return try payloads.withTypedBuffer { payloads throws(AofError) in
+          try appendLarge(payloads, byteCount: joined.count, expecting: nil)
         }
+      }
+      let inline = payloads.map { AppendRecord(payload: $0, body: $0, bodyChecksum: CRC32C.checksum($0)) }
+      return try inline.withTypedBuffer { records throws(AofError) in
+        try append(records, byteCount: joined.count, expecting: nil)
       }
     }
     var lsn = first
@@ -53,34 +57,51 @@ extension Aof {
   }
 
   private func append(_ bytes: UnsafeRawBufferPointer, expecting expected: LSN?) throws(AofError) -> LSN {
-    try withUnsafePointer(to: bytes) { payload throws(AofError) in
-      try withUnsafePointer(to: CRC32C.checksum(bytes)) { checksum throws(AofError) in
-        try append(
-          UnsafeBufferPointer(start: payload, count: bytes.isEmpty ? 0 : 1),
-          UnsafeBufferPointer(start: checksum, count: 1), byteCount: bytes.count, expecting: expected)
+    if bytes.count > Limits.largestInlineAppend {
+      return try [bytes].withTypedBuffer { records throws(AofError) in
+        try appendLarge(records, byteCount: bytes.count, expecting: expected)
       }
+    }
+    let record = AppendRecord(payload: bytes, body: bytes, bodyChecksum: CRC32C.checksum(bytes))
+    return try withUnsafePointer(to: record) { record throws(AofError) in
+      try append(
+        UnsafeBufferPointer(start: record, count: bytes.isEmpty ? 0 : 1), byteCount: bytes.count, expecting: expected)
     }
   }
 
   private func append(
-    _ payloads: UnsafeBufferPointer<UnsafeRawBufferPointer>, _ checksums: UnsafeBufferPointer<UInt32>,
-    byteCount: Int, expecting expected: LSN?
+    _ records: UnsafeBufferPointer<AppendRecord>, byteCount: Int, expecting expected: LSN?
   ) throws(AofError) -> LSN {
-    guard byteCount <= Limits.maximumAppend, payloads.count <= Committer.maximumFrames else {
-      throw AofError(
-        .tooLarge, "one append takes at most \(Limits.maximumAppend) bytes in \(Committer.maximumFrames) records",
-        remedy: "split it")
-    }
-    guard !payloads.isEmpty else {
+    guard !records.isEmpty else {
       let tail = tailLSN
       guard expected == nil || expected == tail else { throw Self.notAtTail(expected: expected, tail: tail) }
       return tail
     }
-    var pending = PendingAppend(
-      payloads: payloads, checksums: checksums, byteCount: byteCount, expected: expected, log: self)
+    var pending = PendingAppend(.inline, records, byteCount: byteCount, expected: expected, log: self)
     try wal.append(&pending)
-    queueSealOfFullChunks()
+    while case .mustMakeRoom = pending.phase {
+      try drainFullBlock()
+      try wal.append(&pending)
+    }
+    finishAppend(pending)
     return pending.lsn
+  }
+
+  /// What an append leaves to do that nobody needs to wait for.
+  func finishAppend(_ pending: PendingAppend) {
+    if pending.leavesFullBlock {
+      // A block that stays full is reported to the append that finds no room for want of it.
+      do throws(AofError) { try drainFullBlock() } catch {}
+    }
+    if pending.leavesFullChunk { queueSealOfFullChunks() }
+  }
+
+  func checkSize(_ byteCount: Int, records: Int) throws(AofError) {
+    guard byteCount <= Limits.maximumAppend, records <= Committer.maximumFrames else {
+      throw AofError(
+        .tooLarge, "one append takes at most \(Limits.maximumAppend) bytes in \(Committer.maximumFrames) records",
+        remedy: "split it")
+    }
   }
 
   static func notAtTail(expected: LSN?, tail: LSN) -> AofError {
@@ -88,78 +109,63 @@ extension Aof {
       .notAtTail, "a write at offset \(expected ?? .zero) does not land at the tail, which is \(tail)",
       remedy: "open the log for appending")
   }
-
-  /// Makes all that was appended before the call survive power loss. Concurrent callers, of any log of the same
-  /// WAL, share one flush; with nothing new there is none.
-  /// - Throws: `localFailure`, for good: a failed sync is never retried into success.
-  public func sync() throws(AofError) {
-    // A log that is damaged or was failed by an earlier sync must not call anything durable, nor one whose WAL failed.
-    if let failure { throw failure }
-    let (target, tail) = state.withLock { ($0.lastFrame, $0.tail) }
-    do throws(AofError) {
-      try wal.sync(through: target)
-    } catch {
-      fail(error)
-      throw error
-    }
-    state.withLock { $0.durable = max($0.durable, tail) }
-  }
 }
 
 // MARK: - The committer's side
 
+/// What a log has for an append.
+enum Reservation {
+  /// Room from this LSN on, and how far the log is durable.
+  case reserved(LSN, durable: LSN)
+  /// The append waits for a large one.
+  case deferred
+  /// Only once what is reserved is visible.
+  case afterPublishing
+  /// Only once a full block is in the chunk file.
+  case noRoom
+}
+
 extension Aof {
   /// Reserves the next bytes of the log and copies the payloads there, still invisible.
-  /// - Returns: the LSN of the first byte; nil if room must be made first.
   /// - Throws: what keeps this append from ever succeeding.
-  func reserve(_ pending: PendingAppend) throws(AofError) -> LSN? {
-    let (block, offset, lsn) = try state.withLock { state throws(AofError) in
-      try check(pending, state)
+  func reserve(_ pending: UnsafeMutablePointer<PendingAppend>) throws(AofError) -> Reservation {
+    let byteCount = pending.pointee.byteCount
+    var target: UnsafeMutableRawPointer?
+    let reservation = try state.withLock { state throws(AofError) -> Reservation in
+      if state.mustDefer(pending) { return .deferred }
+      try check(byteCount, expected: pending.pointee.expected, state)
       let lsn = state.reserved
-      guard pending.byteCount <= TailBuffer.largestBuffered else { return (nil as TailBlock?, 0, lsn) }
-      if state.buffer.active == nil { state.buffer.startBlock(at: lsn, for: pending.byteCount) }
-      guard state.buffer.hasRoom(for: pending.byteCount), let block = state.buffer.active else {
-        return (nil, 0, lsn)
+      guard case .inline = pending.pointee.kind else {
+        state.reserved = lsn + byteCount
+        return .reserved(lsn, durable: state.durable)
       }
-      let offset = block.reserved
-      block.reserved += pending.byteCount
-      state.reserved = lsn + pending.byteCount
-      return (block, offset, lsn)
+      switch state.buffer.reserve(byteCount, at: lsn) {
+      case .afterPublishing: return .afterPublishing
+      case .afterDraining: return .noRoom
+      case .reserved(let block, let offset):
+        target = block.memory + offset
+        pending.pointee.leavesFullBlock = state.buffer.draining != nil && !state.buffer.isDraining
+        state.reserved = lsn + byteCount
+        return .reserved(lsn, durable: state.durable)
+      }
     }
-    guard let block else { return nil }
-    var target = block.memory + offset
-    for payload in pending.payloads {
-      guard let base = payload.baseAddress else { continue }
-      target.copyMemory(from: base, byteCount: payload.count)
-      target += payload.count
+    if var target {
+      for record in pending.pointee.records {
+        guard let base = record.payload.baseAddress else { continue }
+        target.copyMemory(from: base, byteCount: record.payload.count)
+        target += record.payload.count
+      }
     }
-    return lsn
+    return reservation
   }
 
-  /// As ``reserve(_:)``, when nothing of the log is reserved and not yet visible: moves the buffer to the chunk
-  /// file, then buffers the payloads or, if they are large, writes them there too. Bytes of a chunk file past the
-  /// tail mean nothing, so an append that fails later leaves nothing behind.
-  func reserveAfterMakingRoom(_ pending: PendingAppend) throws(AofError) -> LSN {
-    // The append may be refused for good, and then the buffer can stay as it is.
-    try state.withLock { state throws(AofError) in try check(pending, state) }
-    try drain(through: tailLSN)
-    if let lsn = try reserve(pending) { return lsn }
-    let lsn = state.withLock { $0.reserved }
-    var position = lsn
-    for payload in pending.payloads {
-      try services.localChunks.write(payload, of: id, at: position, chunkSize: chunkSize)
-      position = position + payload.count
-    }
-    state.withLock { $0.reserved = position }
-    return lsn
-  }
-
-  private func check(_ pending: PendingAppend, _ state: LogState) throws(AofError) {
+  /// - Throws: why the log takes no append of `byteCount` bytes now.
+  func check(_ byteCount: Int, expected: LSN?, _ state: LogState) throws(AofError) {
     if let failure = state.failure { throw failure }
-    if let expected = pending.expected, expected != state.reserved {
+    if let expected, expected != state.reserved {
       throw Self.notAtTail(expected: expected, tail: state.reserved)
     }
-    guard state.reserved.advanced(byAtMost: pending.byteCount) != nil else {
+    guard state.reserved.advanced(byAtMost: byteCount) != nil else {
       throw AofError(.tooLarge, "the log has reached the largest LSN", remedy: "go on in a new log")
     }
   }
@@ -168,28 +174,35 @@ extension Aof {
   func cancelReserved() {
     state.change { state in
       state.reserved = state.tail
-      guard let block = state.buffer.active else { return }
-      block.reserved = block.count
-      if block.count == 0 { state.buffer.active = nil }
+      state.buffer.cancelReservations()
     }
   }
 
   /// Makes reserved bytes visible: their frames are written, up to the WAL position `end`.
-  func publish(_ pending: PendingAppend, through end: WalPosition, time: UnixTime) {
+  func publish(_ pending: UnsafeMutablePointer<PendingAppend>, through end: WalPosition, time: UnixTime) {
     state.change { state in
-      if let block = state.buffer.active, block.end == pending.lsn, block.reserved > block.count {
-        block.count += pending.byteCount
-      } else {
-        state.flushed = pending.lsn + pending.byteCount
+      let tail = pending.pointee.lsn + pending.pointee.byteCount
+      switch pending.pointee.kind {
+      case .inline: state.buffer.active?.count += pending.pointee.byteCount
+      case .indirect:
+        state.flushed = tail
+        state.largeEnd = tail
       }
-      state.tail = pending.lsn + pending.byteCount
+      state.tail = tail
       state.lastFrame = end
       state.lastAppend = time
-      for payload in pending.payloads {
-        state.checksums.append(payload, time: time)
-        state.checksumsPastSeal?.append(payload, time: time)
+      for record in pending.pointee.records {
+        state.checksums.append(record, pending.pointee.kind, time: time)
+        state.checksumsPastSeal?.append(record, pending.pointee.kind, time: time)
       }
+      pending.pointee.leavesFullChunk =
+        !state.isSealQueued && chunkSize.chunkID(for: tail) > chunkSize.chunkID(for: state.sealed)
     }
+  }
+
+  /// Moves the block of the buffer that is full, if there is one, to the chunk files.
+  func drainFullBlock() throws(AofError) {
+    if let end = state.withLock({ $0.buffer.draining?.end }) { try drain(through: end) }
   }
 
   /// Moves everything visible below `lsn` from memory to the chunk files.
@@ -198,23 +211,19 @@ extension Aof {
       let block: TailBlock? = state.wait { state in
         if state.flushed >= lsn { return .some(nil) }
         // Reserved bytes belong to the committer until they are visible.
-        if state.buffer.isDraining { return nil }
-        if let active = state.buffer.active, state.buffer.draining == nil, active.reserved != active.count {
-          return nil
-        }
+        if state.buffer.isDraining || (state.buffer.draining == nil && state.buffer.hasReservations) { return nil }
         return .some(state.buffer.beginDraining())
       }
       guard let block else { return }
       do throws(AofError) {
         try services.localChunks.write(block.bytes, of: id, at: block.start, chunkSize: chunkSize)
       } catch {
-        state.change { $0.buffer.isDraining = false }
+        state.change { $0.buffer.endDraining(isDone: false) }
         throw error
       }
       state.change { state in
         state.flushed = block.end
-        state.buffer.draining = nil
-        state.buffer.isDraining = false
+        state.buffer.endDraining(isDone: true)
       }
     }
   }

@@ -35,6 +35,31 @@ struct FrameAccumulator: Sendable {
     }
   }
 
+  /// Continues with a record that was appended at ``end``.
+  mutating func append(_ record: AppendRecord, _ kind: WALFrameHeader.Kind, time: UnixTime) {
+    switch kind {
+    case .inline: append(record.payload, time: time)
+    case .indirect: append(record.payload, pieces: record.body, time: time)
+    }
+  }
+
+  /// Continues with bytes whose pieces have the checksums in `pieces`: where a piece begins a frame nothing is computed.
+  mutating func append(_ bytes: UnsafeRawBufferPointer, pieces: UnsafeRawBufferPointer, time: UnixTime) {
+    var offset = 0
+    for index in 0..<(pieces.count / 4) {
+      let piece = WALFormat.firstPiece(of: end..<(end + (bytes.count - offset)))
+      let payload = UnsafeRawBufferPointer(rebasing: bytes[offset..<(offset + piece.byteCount)])
+      offset += piece.byteCount
+      if frames.isEmpty || piece.lowerBound.rawValue % UInt64(Limits.frameSize) == 0 {
+        frames.append(
+          FrameRecord(length: UInt32(piece.byteCount), checksum: pieces.number(at: index * 4), time: time))
+        end = piece.upperBound
+      } else {
+        append(payload, time: time)
+      }
+    }
+  }
+
   /// The frames from ``start`` to `lsn`, which is ``end`` or on the frame grid.
   func frames(upTo lsn: LSN) -> ArraySlice<FrameRecord> {
     var position = start

@@ -4,7 +4,7 @@ import AOFManifest
 
 /// What changes about a log while it is open.
 ///
-/// INVARIANT: head <= sealed <= flushed <= tail <= reserved, remote <= sealed.
+/// INVARIANT: head <= sealed <= flushed <= tail <= reserved, remote <= sealed, largeSynced <= largeEnd <= tail.
 struct LogState {
   var generation: Generation
   /// The LSN at which the generation began.
@@ -22,6 +22,16 @@ struct LogState {
   var tail: LSN
   /// Where the committer's next append goes; differs from `tail` only while it commits.
   var reserved: LSN
+  /// Where the last large append ended, whose payload lies in chunk files alone.
+  var largeEnd: LSN
+  /// The payloads of large appends survive power loss up to here.
+  var largeSynced: LSN
+  /// Whether a large append is under way, and others of the log wait.
+  var isTurnTaken = false
+  /// Large appends that are under way or wait for their turn.
+  var turnsWanted = 0
+  /// Appends that wait until a large one is through, in the order in which they came.
+  var deferred: [UnsafeMutablePointer<PendingAppend>] = []
   /// The WAL position after the log's last frame.
   var lastFrame: WalPosition
   var lastAppend: UnixTime
@@ -54,6 +64,8 @@ struct LogState {
     durable = record.applied
     tail = record.applied
     reserved = record.applied
+    largeEnd = record.applied
+    largeSynced = record.applied
     self.lastFrame = lastFrame
     self.lastAppend = lastAppend
     checksums = FrameAccumulator(start: record.sealed, frames: record.appliedFrames)
@@ -61,4 +73,7 @@ struct LogState {
     inheritedEnd = record.applied
     failure = record.failure.map { AofError(.readOnly, $0) }
   }
+
+  /// Whether a sync must begin with the chunk files.
+  var hasUnsyncedLarge: Bool { largeEnd > largeSynced }
 }

@@ -8,7 +8,7 @@ final class TailBlock: @unchecked Sendable {  // guarded by the `state` of the l
   let memory: UnsafeMutableRawPointer
   let capacity: Int
   /// The LSN of the first byte.
-  let start: LSN
+  private(set) var start: LSN
   /// Visible bytes.
   var count = 0
   /// INVARIANT: count <= reserved <= capacity.
@@ -22,39 +22,80 @@ final class TailBlock: @unchecked Sendable {  // guarded by the `state` of the l
 
   deinit { memory.deallocate() }
 
+  /// Forgets what it holds, which is in the chunk file.
+  func restart(at lsn: LSN) {
+    start = lsn
+    count = 0
+    reserved = 0
+  }
+
   var end: LSN { start + count }
   var bytes: UnsafeRawBufferPointer { UnsafeRawBufferPointer(start: memory, count: count) }
 }
 
 /// The newest bytes of a log: one block that takes appends, and at most one that is on its way to a chunk file.
 struct TailBuffer {
-  /// Small logs stay small; a busy log gets the full size when it has filled the smaller one.
-  static let capacities = [16 << 10, 64 << 10, 256 << 10]
+  /// Small logs stay small; a busy log gets the full size when it has filled the smaller ones.
+  static let capacities = [4 << 10, 16 << 10, 64 << 10, 256 << 10]
 
-  /// Larger appends go to the chunk file at once: copying them costs more than a system call.
-  static let largestBuffered = 64 << 10
-
-  var active: TailBlock?
-  var draining: TailBlock?
+  private(set) var active: TailBlock?
+  private(set) var draining: TailBlock?
   /// Whether a thread is writing `draining`.
-  var isDraining = false
+  private(set) var isDraining = false
   private var growth = 0
+  /// A block that was drained, for the next one: a busy log asks for no memory.
+  private var spare: TailBlock?
+
+  /// Whether bytes are reserved that are not visible yet.
+  var hasReservations: Bool { active.map { $0.reserved != $0.count } ?? false }
 
   /// Whether `count` more bytes can be reserved in the active block.
-  func hasRoom(for count: Int) -> Bool {
+  private func hasRoom(for count: Int) -> Bool {
     guard let active else { return false }
     return active.capacity - active.reserved >= count
   }
 
-  /// Starts a block at `lsn` that has room for `count` bytes.
-  mutating func startBlock(at lsn: LSN, for count: Int) {
-    var capacity = Self.capacities[growth]
-    while capacity < count, growth < Self.capacities.count - 1 {
-      growth += 1
-      capacity = Self.capacities[growth]
+  enum Room {
+    /// Reserved, at this offset of the block.
+    case reserved(TailBlock, offset: Int)
+    /// Only once what is reserved is visible.
+    case afterPublishing
+    /// Only once the block that drains is written.
+    case afterDraining
+  }
+
+  /// Reserves `count` bytes, which go to `lsn`. A block that is full is set aside to be drained.
+  mutating func reserve(_ count: Int, at lsn: LSN) -> Room {
+    if let active, !hasRoom(for: count) {
+      if hasReservations { return .afterPublishing }
+      if draining != nil { return .afterDraining }
+      draining = active
+      self.active = nil
     }
+    let block = active ?? startBlock(at: lsn, for: count)
+    active = block
+    defer { block.reserved += count }
+    return .reserved(block, offset: block.reserved)
+  }
+
+  /// Takes back what is reserved and not visible.
+  mutating func cancelReservations() {
+    guard let block = active else { return }
+    block.reserved = block.count
+    if block.count == 0 { active = nil }
+  }
+
+  /// A block at `lsn` that has room for `count` bytes.
+  private mutating func startBlock(at lsn: LSN, for count: Int) -> TailBlock {
+    while Self.capacities[growth] < count, growth < Self.capacities.count - 1 { growth += 1 }
+    let capacity = Self.capacities[growth]
     growth = min(growth + 1, Self.capacities.count - 1)
-    active = TailBlock(start: lsn, capacity: capacity)
+    if let spare, spare.capacity >= capacity, spare.capacity >= count {
+      self.spare = nil
+      spare.restart(at: lsn)
+      return spare
+    }
+    return TailBlock(start: lsn, capacity: max(capacity, count))
   }
 
   /// Moves the active block to where it can be written from; nil when there is nothing visible to write.
@@ -66,6 +107,15 @@ struct TailBuffer {
     guard let block = draining else { return nil }
     isDraining = true
     return block
+  }
+
+  /// - Parameter isDone: whether the block is in the chunk file; else it is kept.
+  mutating func endDraining(isDone: Bool) {
+    isDraining = false
+    guard isDone, let block = draining else { return }
+    draining = nil
+    // An idle log keeps no memory.
+    spare = active == nil ? nil : block
   }
 
   /// Copies visible bytes from `lsn` on; returns how many, 0 if `lsn` is not in a block.

@@ -4,82 +4,102 @@ import AOFSystem
 
 /// The committer's work. All of it runs on the one thread that holds the role.
 extension WriteAheadLog {
-  /// Commits `committer.batch`: each append is either visible in its log, or has its error set.
+  /// Commits `committer.batch`: each append is then visible in its log or has its error set, or it waits for a large
+  /// append of its log, or for room in the log's buffer.
   func commit(durableMark: WalPosition, failure: AofError?) {
-    let time = environment.clock.now()
+    let stamp = Stamp(time: environment.clock.now(), durableMark: durableMark)
     for pointer in committer.batch {
       if let failure = failure ?? committerFailure {
-        pointer.pointee.error = failure
+        pointer.pointee.end(with: failure)
         continue
       }
       do throws(AofError) {
-        try gather(pointer, durableMark: durableMark, time: time)
+        try gather(pointer, stamp)
       } catch {
-        pointer.pointee.error = error
+        pointer.pointee.end(with: error)
       }
     }
-    writeGathered(time: time)
+    writeGathered(stamp)
+  }
+
+  /// What all frames of a batch say.
+  private struct Stamp {
+    let time: UnixTime
+    let durableMark: WalPosition
   }
 
   /// A write of this batch may have failed the WAL for the rest of it.
-  private var committerFailure: AofError? { state.withLock { $0.failure } }
+  private var committerFailure: AofError? { committer.hasFailed ? state.withLock { $0.failure } : nil }
 
-  private func gather(
-    _ pointer: UnsafeMutablePointer<PendingAppend>, durableMark: WalPosition, time: UnixTime
-  ) throws(AofError) {
+  private func gather(_ pointer: UnsafeMutablePointer<PendingAppend>, _ stamp: Stamp) throws(AofError) {
     let log = pointer.pointee.log
     let size = pointer.pointee.framedSize
-    let payloads = pointer.pointee.payloads
-    if !committer.hasRoom(frames: payloads.count, size: size) {
-      writeGathered(time: time)
+    let records = pointer.pointee.records
+    if !committer.hasRoom(frames: records.count, size: size) {
+      writeGathered(stamp)
       // What a failed write left would go on behind a shorter one in its place.
       if let failure = committerFailure { throw failure }
       if committer.segmentRoom < size { try startSegment(forLog: nil) }
     }
-    let reserved = try log.reserve(pointer.pointee)
-    let lsn: LSN
-    if let reserved {
-      lsn = reserved
-    } else {
+    var reservation = try log.reserve(pointer)
+    if case .afterPublishing = reservation {
       // Room is made from visible bytes alone, so what is gathered becomes visible first.
-      writeGathered(time: time)
+      writeGathered(stamp)
       if let failure = committerFailure { throw failure }
-      lsn = try log.reserveAfterMakingRoom(pointer.pointee)
+      reservation = try log.reserve(pointer)
     }
-    pointer.pointee.lsn = lsn
-    var position = lsn
-    for (payload, checksum) in zip(payloads, pointer.pointee.checksums) {
-      committer.gather(
-        WALFrameHeader(
-          kind: .inline, logID: log.id, generation: log.committingGeneration, lsn: position,
-          length: UInt32(payload.count), time: time, durableMark: durableMark, payloadChecksum: checksum),
-        payload: payload)
-      position = position + payload.count
+    switch reservation {
+    case .deferred: return
+    case .afterPublishing, .noRoom:
+      pointer.pointee.phase = .mustMakeRoom
+    case .reserved(let lsn, let durable):
+      pointer.pointee.lsn = lsn
+      var position = lsn
+      for record in records {
+        committer.gather(
+          WALFrameHeader(
+            kind: pointer.pointee.kind, logID: log.id, generation: log.committingGeneration, lsn: position,
+            length: UInt32(record.payload.count), time: stamp.time, durableMark: stamp.durableMark,
+            durableLSN: durable, bodyChecksum: record.bodyChecksum),
+          body: record.body)
+        position = position + record.payload.count
+      }
+      committer.gathered.append(pointer)
     }
-    committer.gathered.append(pointer)
   }
 
   /// Writes what is gathered, and makes it visible; or sets its error, and makes sure that no recovery finds it.
-  private func writeGathered(time: UnixTime) {
+  private func writeGathered(_ stamp: Stamp) {
     guard !committer.gathered.isEmpty else { return }
     defer { committer.clear() }
     do throws(AofError) {
       try committer.write()
     } catch {
       for pointer in committer.gathered {
-        pointer.pointee.error = error
+        pointer.pointee.end(with: error)
         pointer.pointee.log.cancelReserved()
       }
-      do throws(AofError) { try committer.erase() } catch let eraseError { fail(eraseError) }
+      do throws(AofError) {
+        try committer.erase()
+      } catch let eraseError {
+        committer.hasFailed = true
+        fail(eraseError)
+      }
       return
     }
     committer.position = committer.position + committer.gatheredSize
     let end = committer.position
+    // Before anything is visible: a sync of it must find that it is written.
     state.withLock { $0.written = end }
     for pointer in committer.gathered {
       let log = pointer.pointee.log
-      log.publish(pointer.pointee, through: end, time: time)
-      committer.logEnds[log.id] = pointer.pointee.lsn + pointer.pointee.byteCount
+      log.publish(pointer, through: end, time: stamp.time)
+      if log.committedSegment != committer.segment.sequence {
+        log.committedSegment = committer.segment.sequence
+        committer.logs.append(log)
+      }
+      log.committedEnd = pointer.pointee.lsn + pointer.pointee.byteCount
+      pointer.pointee.phase = .done
     }
   }
 
@@ -111,14 +131,8 @@ extension WriteAheadLog {
 
   /// Closes the active segment for good: nothing is appended any more.
   func closeSegment() {
-    let logEnds = committer.logEnds
-    let end = committer.position
-    state.change { state in
-      let last = state.segments.count - 1
-      state.segments[last].end = end
-      state.segments[last].logEnds = logEnds
-      state.failure = state.failure ?? AofError(.readOnly, "the store is closed")
-    }
+    endSegment()
+    fail(AofError(.readOnly, "the store is closed"), isFinal: true)
   }
 
   /// Goes on in `prepared`, which begins where the WAL ends. After an error the WAL goes on where it was, or has failed.
@@ -129,19 +143,36 @@ extension WriteAheadLog {
       segment = try pool.activate(prepared)
     } catch {
       // A segment that recovery may find ends the one before it, so that nothing more could be appended there.
-      do throws(AofError) { try pool.deactivate(prepared) } catch { fail(error) }
+      do throws(AofError) {
+        try pool.deactivate(prepared)
+      } catch {
+        committer.hasFailed = true
+        fail(error)
+      }
       throw error
     }
-    let logEnds = committer.logEnds
+    endSegment()
+    state.withLock { $0.segments.append(LiveSegment(segment: segment)) }
+    committer.segment = segment
+    if let action = whenSegmentCloses.withLock({ $0 }) { action() }
+  }
+
+  /// Notes where the frames of the active segment end, and those of each log in it.
+  private func endSegment() {
+    let logEnds = Dictionary(committer.logs.map { ($0.id, $0.committedEnd) }, uniquingKeysWith: { $1 })
     let end = committer.position
-    state.change { state in
+    committer.logs.removeAll(keepingCapacity: true)
+    state.withLock { state in
       let last = state.segments.count - 1
       state.segments[last].end = end
       state.segments[last].logEnds = logEnds
-      state.segments.append(LiveSegment(segment: segment))
     }
-    committer.segment = segment
-    committer.logEnds.removeAll(keepingCapacity: true)
-    if let action = whenSegmentCloses.withLock({ $0 }) { action() }
+  }
+}
+
+extension PendingAppend {
+  fileprivate mutating func end(with error: AofError) {
+    self.error = error
+    phase = .done
   }
 }

@@ -7,15 +7,20 @@ import AOFSystem
 ///
 /// One thread at a time is the *committer*: it takes what is queued, writes it with one system call, and hands
 /// the role on. One thread at a time is the *flusher*: it syncs what is written, for all that wait, while the
-/// next batch forms. Neither holds the lock while it writes or syncs.
+/// next batch forms. Neither holds the lock while it writes or syncs, and each thread that waits is woken by itself, when
+/// what it waits for is there.
 final class WriteAheadLog: Sendable {
   struct State {
     /// Appends that wait for the committer, in the order in which they came.
     var queue: [UnsafeMutablePointer<PendingAppend>] = []
     var isCommitting = false
     /// Threads that want the committer's role for something else than an append. They get it before all that is queued.
-    var roleWaiters = 0
+    var roleWaiters: [Parker] = []
     var isFlushing = false
+    /// Those whose sync is not through yet.
+    var syncWaiters: [SyncWaiter] = []
+    /// How many syncs the last flush served.
+    var lastGroup = 1
     /// Everything before it is written; INVARIANT: synced <= written.
     var written: WalPosition
     /// Everything before it is on stable storage.
@@ -36,12 +41,14 @@ final class WriteAheadLog: Sendable {
   }
 
   let record: WalDirectoryRecord
-  let state: Monitor<State>
+  let state: Lock<State>
   let storeID: StoreID
   let pool: SegmentPool
   let environment: Environment
   /// Called, outside of all locks, when a segment is full.
   let whenSegmentCloses = Lock<(@Sendable () -> Void)?>(nil)
+  /// Flushes for those who wait without a thread, when whoever flushed before has gone.
+  let flusher: WorkQueue
   /// INVARIANT: touched only by the thread that set `isCommitting`.
   nonisolated(unsafe) let committer: Committer
 
@@ -53,10 +60,11 @@ final class WriteAheadLog: Sendable {
     self.storeID = storeID
     self.environment = environment
     pool = try SegmentPool(directory: record.path, environment: environment)
+    flusher = try WorkQueue(name: "aofs-flush", threads: 1)
     let segment = try pool.activate(
       pool.prepare(Self.header(sequence: firstSequence, base: base, storeID: storeID, environment: environment)))
     committer = Committer(segment: segment)
-    state = Monitor(
+    state = Lock(
       State(written: base, synced: base, segments: [LiveSegment(segment: segment)]))
   }
 
@@ -70,82 +78,105 @@ final class WriteAheadLog: Sendable {
 
   // MARK: Appending
 
-  /// Writes the append's frames and makes them visible in their log. Returns when both are done.
+  /// Writes the append's frames and makes them visible in their log. Returns when both are done, or when the append's
+  /// phase is `mustMakeRoom` and nothing was done.
   /// - Throws: what kept this append from being written; then nothing of it is visible.
   func append(_ pending: inout PendingAppend) throws(AofError) {
     try withUnsafeMutablePointer(to: &pending) { pointer throws(AofError) in
+      pointer.pointee.phase = .waiting
       let leads = state.withLock { state in
-        if state.isCommitting || state.roleWaiters > 0 {
+        if state.isCommitting {
           state.queue.append(pointer)
           return false
         }
         state.isCommitting = true
         return true
       }
-      if leads {
-        lead(with: pointer)
-      } else if state.wait(until: { _ in pointer.pointee.isDone ? false : pointer.pointee.mustLead ? true : nil }) {
-        lead(with: nil)
+      var phase = leads ? lead(with: pointer, isQueued: false) : .waiting
+      while true {
+        switch phase {
+        case .waiting:
+          pointer.pointee.parker.park()
+          phase = pointer.pointee.phase
+        case .mustLead: phase = lead(with: pointer, isQueued: true)
+        case .mustMakeRoom: return
+        case .done:
+          if let error = pointer.pointee.error { throw error }
+          return
+        }
       }
-      if let error = pointer.pointee.error { throw error }
     }
   }
 
   /// Commits one batch, then hands the role to the first that came meanwhile.
-  private func lead(with own: UnsafeMutablePointer<PendingAppend>?) {
-    if let own { committer.batch.append(own) }
+  /// - Returns: what became of the thread's own append; it may still be waiting.
+  private func lead(with own: UnsafeMutablePointer<PendingAppend>, isQueued: Bool) -> PendingAppend.Phase {
+    if !isQueued { committer.batch.append(own) }
     let (failure, mark) = state.withLock { state in
       committer.batch.append(contentsOf: state.queue)
       state.queue.removeAll(keepingCapacity: true)
       return (state.failure, state.synced)
     }
+    own.pointee.phase = .waiting
     commit(durableMark: mark, failure: failure)
-    state.change { state in
-      for pointer in committer.batch { pointer.pointee.isDone = true }
-      committer.batch.removeAll(keepingCapacity: true)
-      state.handRoleOn()
+    // Once the role is handed on, the committer is another thread's, and so are appends that were set aside.
+    let phase = own.pointee.phase
+    var woken: UnsafeMutablePointer<PendingAppend>?
+    for pointer in committer.batch where pointer != own && pointer.pointee.phase != .waiting {
+      pointer.pointee.next = woken
+      woken = pointer
     }
+    committer.batch.removeAll(keepingCapacity: true)
+    handRoleOn()
+    while let pointer = woken {
+      woken = pointer.pointee.next
+      pointer.pointee.parker.unpark()
+    }
+    return phase
+  }
+
+  /// Queues appends again that were set aside.
+  func requeue(_ appends: [UnsafeMutablePointer<PendingAppend>]) {
+    guard !appends.isEmpty else { return }
+    let isFree = state.withLock { state in
+      state.queue.insert(contentsOf: appends, at: 0)
+      defer { state.isCommitting = true }
+      return !state.isCommitting
+    }
+    if isFree { handRoleOn() }
   }
 
   /// Takes the committer's role for something else than an append, and gives it back.
   func asCommitter<Result>(_ body: () throws(AofError) -> Result) throws(AofError) -> Result {
-    state.withLock { $0.roleWaiters += 1 }
-    state.wait { state -> Void? in
-      if state.isCommitting { return nil }
+    let parker = Parker.current
+    let mustWait = state.withLock { state in
+      if state.isCommitting {
+        state.roleWaiters.append(parker)
+        return true
+      }
       state.isCommitting = true
-      state.roleWaiters -= 1
-      return ()
+      return false
     }
-    defer { state.change { $0.handRoleOn() } }
+    if mustWait { parker.park() }
+    defer { handRoleOn() }
     return try body()
   }
 
-  // MARK: Syncing
-
-  /// Makes everything before `position` survive power loss. All that wait share one flush; with nothing to do
-  /// there is none.
-  func sync(through position: WalPosition) throws(AofError) {
-    while true {
-      let work: (files: [File], end: WalPosition)? = try state.wait { state throws(AofError) in
-        if state.synced >= position { return .some(nil) }
-        if let failure = state.failure { throw failure }
-        if state.isFlushing { return nil }
-        state.isFlushing = true
-        return .some((state.unsyncedFiles, state.written))
+  /// Ends the committer's role of the thread that has it: whoever is first gets it.
+  private func handRoleOn() {
+    let next: Parker? = state.withLock { state in
+      if !state.roleWaiters.isEmpty { return state.roleWaiters.removeFirst() }
+      guard let first = state.queue.first else {
+        state.isCommitting = false
+        return nil
       }
-      guard let work else { return }
-      do throws(AofError) {
-        for file in work.files { try file.syncData() }
-        state.change { state in
-          state.synced = work.end
-          state.isFlushing = false
-        }
-      } catch {
-        fail(error)
-        state.change { $0.isFlushing = false }
-      }
+      first.pointee.phase = .mustLead
+      return first.pointee.parker
     }
+    next?.unpark()
   }
+
+  // MARK: State
 
   var syncedPosition: WalPosition { state.withLock { $0.synced } }
 
@@ -153,29 +184,13 @@ final class WriteAheadLog: Sendable {
   var failure: AofError? { state.withLock { $0.failure } }
 
   /// Gives up on the WAL: a kernel that failed a sync may have dropped the pages, so nothing is tried again.
-  func fail(_ error: AofError) {
-    state.change { state in
+  /// - Parameter isFinal: whether `error` says all that there is to say.
+  func fail(_ error: AofError, isFinal: Bool = false) {
+    state.withLock { state in
       guard state.failure == nil else { return }
-      state.failure = AofError(
+      state.failure = isFinal ? error : AofError(
         .localFailure, "the WAL in \(record.path) failed; its logs take no more appends",
         remedy: "check the disk, then unmount and mount again", cause: error)
     }
-  }
-}
-
-extension WriteAheadLog.State {
-  /// Ends the committer's role of the thread that has it.
-  fileprivate mutating func handRoleOn() {
-    // Whoever waits for the role takes it once it is free, and hands it on to the queue.
-    if roleWaiters == 0, let next = queue.first {
-      next.pointee.mustLead = true
-    } else {
-      isCommitting = false
-    }
-  }
-
-  /// The files with bytes from `synced` to `written`.
-  fileprivate var unsyncedFiles: [File] {
-    segments.filter { $0.segment.base < written && ($0.end ?? written) > synced }.map(\.segment.file)
   }
 }

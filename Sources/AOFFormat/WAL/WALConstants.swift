@@ -15,13 +15,22 @@ package enum WALFormat {
   /// Frames begin at multiples of this, in bytes.
   package static let frameAlignment = 64
 
-  /// The bytes that a frame with this payload takes, its padding included.
-  package static func frameSize(payload: Int) -> Int {
-    frameHeaderSize + (payload + frameAlignment - 1) & ~(frameAlignment - 1)
+  /// The bytes that a frame takes when `body` bytes follow its header, its padding included.
+  package static func frameSize(body: Int) -> Int {
+    frameHeaderSize + (body + frameAlignment - 1) & ~(frameAlignment - 1)
   }
 
-  /// The largest payload that fits an empty segment of `size` bytes.
-  package static func largestPayload(segmentSize size: Int) -> Int {
-    size - segmentHeaderSize - frameHeaderSize
+  /// Into how many pieces the grid of ``Limits/frameSize`` cuts an indirect payload.
+  package static func pieces(of range: Range<LSN>) -> Int {
+    guard !range.isEmpty else { return 0 }
+    let grid = UInt64(Limits.frameSize)
+    return Int((range.upperBound.rawValue - 1) / grid - range.lowerBound.rawValue / grid) + 1
+  }
+
+  /// The first of these pieces.
+  package static func firstPiece(of range: Range<LSN>) -> Range<LSN> {
+    let grid = UInt64(Limits.frameSize)
+    let room = grid - range.lowerBound.rawValue % grid
+    return range.lowerBound..<min(range.upperBound, range.lowerBound + Int(room))
   }
 }

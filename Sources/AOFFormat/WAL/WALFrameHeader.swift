@@ -1,11 +1,13 @@
 import AOFCore
 import AOFSystem
 
-/// What stands before each payload in a WAL. Layout and validity rule: docs/format/wal.md, "Frame".
+/// What stands at the start of each frame in a WAL. Layout and validity rule: docs/format/wal.md, "Frame".
 package struct WALFrameHeader: Hashable, Sendable {
   package enum Kind: UInt8, Sendable {
     /// The payload follows the header.
     case inline = 1
+    /// The payload is in the chunk files; the checksums of its pieces follow the header.
+    case indirect = 2
   }
 
   package var kind: Kind
@@ -19,12 +21,14 @@ package struct WALFrameHeader: Hashable, Sendable {
   package var time: UnixTime
   /// Everything of the WAL before this position was on stable storage when the frame was written.
   package var durableMark: WalPosition
-  /// CRC32C of the payload.
-  package var payloadChecksum: UInt32
+  /// Everything of the log below was on stable storage when the frame was written, in chunk files too.
+  package var durableLSN: LSN
+  /// CRC32C of what follows the header: the payload, or the checksums of its pieces.
+  package var bodyChecksum: UInt32
 
   package init(
     kind: Kind, logID: LogID, generation: Generation, lsn: LSN, length: UInt32, time: UnixTime,
-    durableMark: WalPosition, payloadChecksum: UInt32
+    durableMark: WalPosition, durableLSN: LSN, bodyChecksum: UInt32
   ) {
     self.kind = kind
     self.logID = logID
@@ -33,7 +37,19 @@ package struct WALFrameHeader: Hashable, Sendable {
     self.length = length
     self.time = time
     self.durableMark = durableMark
-    self.payloadChecksum = payloadChecksum
+    self.durableLSN = durableLSN
+    self.bodyChecksum = bodyChecksum
+  }
+
+  /// The LSNs of the payload.
+  package var range: Range<LSN> { lsn..<(lsn + Int(length)) }
+
+  /// Bytes that follow the header, without their padding.
+  package var bodyLength: Int {
+    switch kind {
+    case .inline: Int(length)
+    case .indirect: WALFormat.pieces(of: range) * 4
+    }
   }
 
   /// Writes the header over the first ``WALFormat/frameHeaderSize`` bytes of `bytes`.
@@ -48,13 +64,13 @@ package struct WALFrameHeader: Hashable, Sendable {
     bytes.store(lsn.rawValue, at: 24)
     bytes.store(time.rawValue, at: 32)
     bytes.store(durableMark.rawValue, at: 40)
-    bytes.store(payloadChecksum, at: 48)
-    bytes.store(UInt64(0), at: 52)
+    bytes.store(bodyChecksum, at: 48)
+    bytes.store(durableLSN.rawValue, at: 52)
     bytes.store(Self.checksum(UnsafeRawBufferPointer(bytes), nonce: nonce), at: 60)
   }
 
   /// The header at the start of `bytes`, or nil if none of this life of the segment is there. Says nothing of
-  /// the payload.
+  /// what follows it.
   package init?(decoding bytes: UnsafeRawBufferPointer, nonce: UInt64) {
     guard bytes.count >= WALFormat.frameHeaderSize, bytes.number(at: 0) == WALFormat.frameMagic,
       bytes.number(at: 4) == WALFormat.version, let kind = Kind(rawValue: bytes.number(at: 6)),
@@ -63,12 +79,14 @@ package struct WALFrameHeader: Hashable, Sendable {
     let lsn: UInt64 = bytes.number(at: 24)
     let length: UInt32 = bytes.number(at: 20)
     // The sum is an LSN too: what follows computes with it.
-    guard length > 0, lsn <= LSN.max.rawValue - UInt64(length) else { return nil }
+    let durableLSN: UInt64 = bytes.number(at: 52)
+    guard length > 0, lsn <= LSN.max.rawValue - UInt64(length), durableLSN <= lsn else { return nil }
     self.init(
       kind: kind, logID: LogID(rawValue: bytes.number(at: 8)),
       generation: Generation(rawValue: bytes.number(at: 16)), lsn: LSN(rawValue: lsn), length: length,
       time: UnixTime(rawValue: bytes.number(at: 32)),
-      durableMark: WalPosition(rawValue: bytes.number(at: 40)), payloadChecksum: bytes.number(at: 48))
+      durableMark: WalPosition(rawValue: bytes.number(at: 40)), durableLSN: LSN(rawValue: durableLSN),
+      bodyChecksum: bytes.number(at: 48))
   }
 
   /// CRC32C over the nonce, then the header without this checksum: bytes of an earlier life of the segment,

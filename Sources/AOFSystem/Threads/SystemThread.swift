@@ -24,6 +24,9 @@ package final class SystemThread: Sendable {
     return thread
   }
 
+  /// Lets other threads run that are ready to.
+  package static func yield() { sched_yield() }
+
   /// Waits until the thread's body has returned.
   package func join() { done.wait { $0 ? () : nil } }
 

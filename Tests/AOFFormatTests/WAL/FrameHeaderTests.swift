@@ -8,7 +8,8 @@ import Testing
   static let header = WALFrameHeader(
     kind: .inline, logID: LogID(rawValue: 0x0102_0304_0506_0708), generation: Generation(rawValue: 0x1112_1314),
     lsn: LSN(rawValue: 0x2122_2324_2526_2728), length: 0x0031_3233, time: UnixTime(rawValue: -2),
-    durableMark: WalPosition(rawValue: 0x4142_4344_4546_4748), payloadChecksum: 0x5152_5354)
+    durableMark: WalPosition(rawValue: 0x4142_4344_4546_4748), durableLSN: LSN(rawValue: 0x0162_6364_6566_6768),
+    bodyChecksum: 0x5152_5354)
 
   static func encoded(_ header: WALFrameHeader = header, nonce: UInt64 = nonce) -> [UInt8] {
     var bytes = [UInt8](repeating: 0xEE, count: WALFormat.frameHeaderSize)
@@ -37,7 +38,7 @@ import Testing
     #expect(bytes[32..<40].elementsEqual([0xFE, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF]))
     #expect(bytes[40..<48].elementsEqual([0x48, 0x47, 0x46, 0x45, 0x44, 0x43, 0x42, 0x41]))
     #expect(bytes[48..<52].elementsEqual([0x54, 0x53, 0x52, 0x51]))
-    #expect(bytes[52..<60].allSatisfy { $0 == 0 })
+    #expect(bytes[52..<60].elementsEqual([0x68, 0x67, 0x66, 0x65, 0x64, 0x63, 0x62, 0x01]))
     let seed = (0..<8).map { UInt8(truncatingIfNeeded: Self.nonce >> UInt64(8 * $0)) }
     let crc = (seed + bytes[..<60]).withUnsafeBytes { CRC32C.checksum($0) }
     #expect(bytes[60..<64].elementsEqual((0..<4).map { UInt8(truncatingIfNeeded: crc >> UInt32(8 * $0)) }))
@@ -75,6 +76,35 @@ import Testing
     #expect(Self.decode(Self.encoded(header)) == header)
   }
 
+  @Test func aLogIsNotDurablePastItsFrame() {
+    var header = Self.header
+    header.durableLSN = header.lsn
+    #expect(Self.decode(Self.encoded(header)) == header)
+    header.durableLSN = header.lsn + 1
+    #expect(Self.decode(Self.encoded(header)) == nil)
+  }
+
+  @Test("An indirect frame has a checksum for each piece of its payload, cut by the grid") func bodies() {
+    let grid = Limits.frameSize
+    var header = Self.header
+    header.kind = .indirect
+    header.durableLSN = .zero
+    for (lsn, length, pieces) in [
+      (0, 1, 1), (0, grid, 1), (0, grid + 1, 2), (grid - 1, 1, 1), (grid - 1, 2, 2), (5, 3 * grid, 4),
+      (7 * grid, 8 * grid, 8),
+    ] {
+      header.lsn = LSN(rawValue: UInt64(lsn))
+      header.length = UInt32(length)
+      #expect(Self.decode(Self.encoded(header)) == header)
+      #expect(header.bodyLength == pieces * 4, "\(length) bytes at \(lsn)")
+      var rest = header.range
+      for _ in 0..<pieces { rest = WALFormat.firstPiece(of: rest).upperBound..<rest.upperBound }
+      #expect(rest.isEmpty)
+    }
+    header.kind = .inline
+    #expect(header.bodyLength == Int(header.length))
+  }
+
   @Test func randomBytesAreNoFrame() {
     var random = SeededRandom(state: 12)
     let good = Self.encoded()
@@ -87,18 +117,17 @@ import Testing
 
   @Test func sizes() {
     let header = WALFormat.frameHeaderSize
-    #expect(WALFormat.frameSize(payload: 0) == header)
-    #expect(WALFormat.frameSize(payload: 1) == header + 64)
-    #expect(WALFormat.frameSize(payload: 64) == header + 64)
-    #expect(WALFormat.frameSize(payload: 65) == header + 128)
+    #expect(WALFormat.frameSize(body: 0) == header)
+    #expect(WALFormat.frameSize(body: 1) == header + 64)
+    #expect(WALFormat.frameSize(body: 64) == header + 64)
+    #expect(WALFormat.frameSize(body: 65) == header + 128)
     #expect(header % WALFormat.frameAlignment == 0)
     #expect(WALFormat.segmentHeaderSize % WALFormat.frameAlignment == 0)
     #expect(WALFormat.segmentHeaderLength <= WALFormat.segmentHeaderSize)
-    let largest = WALFormat.largestPayload(segmentSize: Limits.walSegmentSize)
-    #expect(WALFormat.frameSize(payload: largest) <= Limits.walSegmentSize - WALFormat.segmentHeaderSize)
-    // The largest append fits one segment with its framing.
-    #expect(WALFormat.frameSize(payload: Limits.maximumAppend) <= Limits.walSegmentSize - WALFormat.segmentHeaderSize)
-    #expect(Limits.maximumAppend <= largest)
+    // The largest append fits one segment with its framing, whichever kind it is, and however it is cut.
+    let segment = Limits.walSegmentSize - WALFormat.segmentHeaderSize
+    #expect(256 * WALFormat.frameSize(body: 4) + WALFormat.frameSize(body: Limits.largestInlineAppend) <= segment)
+    #expect(WALFormat.frameSize(body: 4 * (Limits.maximumAppend / Limits.frameSize + 1)) <= segment)
   }
 
   @Test func positions() {

@@ -1,0 +1,58 @@
+import AOFCore
+import AOFFormat
+
+extension Aof {
+  /// Makes all that was appended before the call survive power loss. Concurrent callers, of any log of the same
+  /// WAL, share one flush; with nothing new there is none.
+  /// - Throws: `localFailure`, for good: a failed sync is never retried into success.
+  public func sync() throws(AofError) {
+    let target = try beginSync()
+    do throws(AofError) {
+      try wal.sync(through: target.position)
+    } catch {
+      fail(error)
+      throw error
+    }
+    finishSync(target)
+  }
+
+  /// As ``sync()``, for threads that have more to do than to wait for others' syncs: `whenDone` is called once, with
+  /// what ``sync()`` would have thrown, on this thread or on that of whoever flushes.
+  package func sync(whenDone: @escaping @Sendable (AofError?) -> Void) {
+    let target: SyncTarget
+    do throws(AofError) { target = try beginSync() } catch { return whenDone(error) }
+    wal.sync(through: target.position) { [self] failure in
+      if let failure { fail(failure) } else { finishSync(target) }
+      whenDone(failure)
+    }
+  }
+
+  /// Everything below `tail` is durable once the WAL is up to `position`.
+  private struct SyncTarget {
+    let position: WalPosition
+    let tail: LSN
+  }
+
+  /// Syncs what lies in chunk files alone. Frames follow: a frame says that its payload is there.
+  private func beginSync() throws(AofError) -> SyncTarget {
+    // A log that is damaged or was failed by an earlier sync must not call anything durable, nor one whose WAL failed.
+    if let failure { throw failure }
+    let (target, largeEnd) = state.withLock { state in
+      (SyncTarget(position: state.lastFrame, tail: state.tail), state.hasUnsyncedLarge ? state.largeEnd : nil)
+    }
+    guard let largeEnd else { return target }
+    do throws(AofError) {
+      try services.localChunks.sync(id)
+    } catch {
+      // Never tried again: the kernel may have dropped the pages.
+      fail(error)
+      throw error
+    }
+    state.withLock { $0.largeSynced = max($0.largeSynced, largeEnd) }
+    return target
+  }
+
+  private func finishSync(_ target: SyncTarget) {
+    state.withLock { $0.durable = max($0.durable, target.tail) }
+  }
+}
