@@ -51,9 +51,10 @@ public final class Aof: Sendable {
   public var watermarks: Watermarks {
     let synced = wal.syncedPosition
     return state.withLock { state in
-      Watermarks(
-        head: state.head, remote: state.remote, sealed: state.sealed,
-        durable: synced >= state.lastFrame && !state.hasUnsyncedLarge ? state.tail : state.durable, tail: state.tail)
+      // Kept, for what was once said to be durable stays so: the next append moves the last frame past the synced one.
+      if synced >= state.lastFrame, !state.hasUnsyncedLarge { state.durable = state.tail }
+      return Watermarks(
+        head: state.head, remote: state.remote, sealed: state.sealed, durable: state.durable, tail: state.tail)
     }
   }
 

@@ -18,6 +18,18 @@ import Testing
     #expect(try log.contents() == model)
   }
 
+  @Test func whatWasCalledDurableStaysSo() throws {
+    let store = TestStore()
+    let (one, two) = (try store.log("one"), try store.log("two"))
+    try one.append([1, 2, 3])
+    try two.append([4])
+    // A flush for one log covers the other, whose next frame lies past it again.
+    try two.sync()
+    #expect(one.durableLSN == 3)
+    try one.append([5])
+    #expect(one.durableLSN == 3)
+  }
+
   @Test func nothingIsAppendedByNoBytes() throws {
     let store = TestStore()
     let log = try store.log()

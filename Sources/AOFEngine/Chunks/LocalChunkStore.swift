@@ -11,14 +11,16 @@ public final class LocalChunkStore: Sendable {
     let chunk: ChunkID
   }
 
-  private struct Entry {
+  fileprivate struct Entry {
     let file: ChunkFile
     var lastUse: UInt64
     /// Threads at work on the file, which keep it open.
     var users = 1
+    /// Whether the file was written since it was opened.
+    var isWritten = false
   }
 
-  private struct State {
+  fileprivate struct State {
     var files: [Key: Entry] = [:]
     var uses: UInt64 = 0
     /// The directory of each log's chunk files.
@@ -58,10 +60,11 @@ public final class LocalChunkStore: Sendable {
       let span = chunkSize.firstSpan(of: (lsn + done)..<(lsn + bytes.count))
       let chunk = chunkSize.chunkID(for: span.lowerBound)
       let piece = UnsafeRawBufferPointer(rebasing: bytes[done..<(done + span.byteCount)])
-      try withFile(Key(log: log, chunk: chunk), creating: true) { file throws(AofError) in
+      let key = Key(log: log, chunk: chunk)
+      try withFile(key, creating: true) { file throws(AofError) in
         try file.write(piece, at: chunkSize.chunkOffset(for: span.lowerBound), isCopy: isCopy)
         // Only now: a sync that took the chunk off the list earlier has not covered the write.
-        if !isCopy { state.withLock { _ = $0.dirtyChunks[log, default: []].insert(chunk) } }
+        if !isCopy { state.withLock { $0.noteWrite(to: key) } }
       }
       state.withLock { $0.allocated[log]? += piece.count }
       done += span.byteCount
@@ -101,7 +104,7 @@ public final class LocalChunkStore: Sendable {
       )
     }
     do throws(AofError) {
-      for chunk in chunks {
+      for chunk in chunks.sorted() {
         // A file that is no longer open was synced when it was closed.
         if let file = state.withLock({ $0.files[Key(log: log, chunk: chunk)]?.file }) { try file.sync() }
       }
@@ -167,9 +170,10 @@ public final class LocalChunkStore: Sendable {
     do throws(AofError) {
       file = try disk.open(path, .readWrite)
     } catch where error.code == .notFound && creating {
+      // One by one: the upper one may be there already and not be durable, after a sync that failed.
+      try disk.createDirectory(SystemDisk.parent(of: directory))
       try disk.createDirectory(directory)
       file = try disk.open(path, .readWriteCreate)
-      state.withLock { _ = $0.unsyncedDirectories.insert(key.log) }
     }
     closeSome()
     return state.withLock { state in
@@ -198,5 +202,16 @@ public final class LocalChunkStore: Sendable {
         state.files[key] = nil
       }
     }
+  }
+}
+
+extension LocalChunkStore.State {
+  /// A sync of the log must care for this file, and for its name: one that was there already may have been made by a
+  /// process that was killed before it synced the directory.
+  fileprivate mutating func noteWrite(to key: LocalChunkStore.Key) {
+    dirtyChunks[key.log, default: []].insert(key.chunk)
+    guard files[key]?.isWritten == false else { return }
+    files[key]?.isWritten = true
+    unsyncedDirectories.insert(key.log)
   }
 }

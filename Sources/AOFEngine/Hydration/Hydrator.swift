@@ -52,11 +52,11 @@ final class Hydrator: Sendable {
   /// Frames that one read of the remote fetches at most: 2 MiB of log.
   static let runLength = 16
 
-  private let queue: WorkQueue
+  private let queue: any JobQueue
   private let inFlight = Monitor<[FrameKey: [Waiter]]>([:])
 
-  /// - Throws: as ``WorkQueue/init(name:threads:)``.
-  init(threads: Int) throws(AofError) { queue = try WorkQueue(name: "aofs-hydrate", threads: threads) }
+  /// `queue`: with threads that may wait for the remote.
+  init(_ queue: any JobQueue) { self.queue = queue }
 
   /// Finishes what is queued and ends the threads.
   func close() { queue.close() }

@@ -11,7 +11,7 @@ extension AofManager {
     services.maintenance.close()
     services.hydrator.close()
     var failure: AofError?
-    let logs = state.withLock { Array($0.open.values) }
+    let logs = state.withLock { $0.open.values.sorted { $0.id < $1.id } }
     for log in logs {
       do throws(AofError) {
         try applyAndRecord(log)
@@ -60,7 +60,7 @@ extension AofManager {
       do throws(AofError) {
         // A log that fails keeps its own segments, and must not keep the others from being applied.
         var failure: AofError?
-        for id in wal.logsInClosedSegments {
+        for id in wal.logsInClosedSegments.sorted() {
           do throws(AofError) { try applyAndRecord(log(id)) } catch { failure = failure ?? error }
         }
         try release(wal)

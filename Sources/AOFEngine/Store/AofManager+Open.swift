@@ -65,9 +65,8 @@ struct StoreOpening {
       environment: environment, manifest: manifest, localChunks: LocalChunkStore(disk: environment.disk),
       remoteChunks: RemoteChunkStore(
         store: remote, crc32c: { CRC32C.checksum($1, continuing: $0) }, random: environment.random),
-      hydrator: try Hydrator(threads: 4), checkpointer: checkpointer,
-      maintenance: try WorkQueue(name: "aofs-maintain", threads: 1),
-      incidents: incidents)
+      hydrator: Hydrator(try environment.makeQueue(.hydration)), checkpointer: checkpointer,
+      maintenance: try environment.makeQueue(.maintenance), incidents: incidents)
     let (descriptors, wals) = try recover(manifest, services: services, storeID: storeID)
     return AofManager(
       layout: layout, services: services, nameSpace: nameSpace,
@@ -86,7 +85,11 @@ struct StoreOpening {
   /// Returns whether the store must be created.
   private func checkDirectory() throws(AofError) -> Bool {
     let disk = environment.disk
-    if disk.exists(layout.manifest) { return false }
+    if disk.exists(layout.manifest) {
+      // Whoever gave it its name may have been killed before that was durable.
+      try disk.syncDirectory(layout.root)
+      return false
+    }
     guard !disk.exists(layout.resolve(StoreLayout.defaultChunks)) else {
       throw AofError(
         .corrupt, "the store \(layout.root) has lost its manifest, \(layout.manifest)",

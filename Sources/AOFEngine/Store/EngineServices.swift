@@ -12,12 +12,12 @@ final class EngineServices: Sendable {
   let hydrator: Hydrator
   let checkpointer: Checkpointer
   /// Runs background seals, one after the other.
-  let maintenance: WorkQueue
+  let maintenance: any JobQueue
   let incidents: Incidents
 
   init(
     environment: Environment, manifest: Manifest, localChunks: LocalChunkStore, remoteChunks: RemoteChunkStore,
-    hydrator: Hydrator, checkpointer: Checkpointer, maintenance: WorkQueue, incidents: Incidents
+    hydrator: Hydrator, checkpointer: Checkpointer, maintenance: any JobQueue, incidents: Incidents
   ) {
     self.environment = environment
     self.manifest = manifest

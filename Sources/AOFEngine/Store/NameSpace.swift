@@ -67,8 +67,8 @@ final class NameSpace: Sendable {
     return nodes.sorted { ($0.name?.bytes ?? []).lexicographicallyPrecedes($1.name?.bytes ?? []) }
   }
 
-  /// The ids of all logs.
-  var logs: [LogID] { state.withLock { $0.nodes.values.filter { $0.kind == .log }.map(\.id) } }
+  /// The ids of all logs, sorted.
+  var logs: [LogID] { state.withLock { $0.nodes.values.filter { $0.kind == .log }.map(\.id) }.sorted() }
 
   // MARK: Changes
 

@@ -85,7 +85,7 @@ final class SegmentPool: Sendable {
   /// A spare of the right size; others are of another version's making.
   private func takeSpare() throws(AofError) -> String? {
     while let spare = state.withLock({ $0.spares.popLast() }) {
-      if try environment.disk.open(spare, .read).size() == Limits.walSegmentSize { return spare }
+      if try environment.disk.open(spare, .read).size() == environment.walSegmentSize { return spare }
       try environment.disk.remove(spare)
     }
     return nil
@@ -104,8 +104,8 @@ final class SegmentPool: Sendable {
     let path = directory + "/" + FixedWidthNumber.hex(environment.random()) + Self.suffix
     let file = try environment.disk.open(path, .createNew)
     do throws(AofError) {
-      try file.allocate(Limits.walSegmentSize)
-      try file.fillWithZeros(Limits.walSegmentSize)
+      try file.allocate(environment.walSegmentSize)
+      try file.fillWithZeros(environment.walSegmentSize)
       try file.syncData()
     } catch {
       try? environment.disk.remove(path)

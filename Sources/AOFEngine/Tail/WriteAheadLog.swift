@@ -48,7 +48,7 @@ final class WriteAheadLog: Sendable {
   /// Called, outside of all locks, when a segment is full.
   let whenSegmentCloses = Lock<(@Sendable () -> Void)?>(nil)
   /// Flushes for those who wait without a thread, when whoever flushed before has gone.
-  let flusher: WorkQueue
+  let flusher: any JobQueue
   /// INVARIANT: touched only by the thread that set `isCommitting`.
   nonisolated(unsafe) let committer: UnsafeMutablePointer<Committer>
 
@@ -60,7 +60,7 @@ final class WriteAheadLog: Sendable {
     self.storeID = storeID
     self.environment = environment
     pool = try SegmentPool(directory: record.path, environment: environment)
-    flusher = try WorkQueue(name: "aofs-flush", threads: 1)
+    flusher = try environment.makeQueue(.flush)
     let segment = try pool.activate(
       pool.prepare(Self.header(sequence: firstSequence, base: base, storeID: storeID, environment: environment)))
     committer = .allocate(capacity: 1)
@@ -79,7 +79,7 @@ final class WriteAheadLog: Sendable {
   ) -> WALSegmentHeader {
     WALSegmentHeader(
       storeID: storeID, sequence: sequence, base: base, nonce: environment.random(),
-      size: UInt32(Limits.walSegmentSize), created: environment.clock.now())
+      size: UInt32(environment.walSegmentSize), created: environment.clock.now())
   }
 
   // MARK: Appending

@@ -2,7 +2,7 @@ import AOFCore
 
 /// Threads of their own that run closures in the order in which they came. For work that waits: the
 /// remote, background sealing.
-package final class WorkQueue: Sendable {
+package final class WorkQueue: JobQueue {
   private struct State {
     var jobs: [@Sendable () -> Void] = []
     var closed = false
