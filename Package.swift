@@ -91,6 +91,9 @@ let package = Package(
     tests(
       "AOFEngineTests",
       ["AOFCore", "AOFSystem", "AOFEngine", "AOFManifest", "AOFRemote", "aof-integration", grdb]),
+    tests(
+      "AOFSimulationTests",
+      ["AOFCore", "AOFSystem", "AOFFormat", "AOFManifest", "AOFRemote", "AOFEngine", grdb, logging]),
     tests("AOFControlTests", ["AOFCore", "AOFControl"]),
     tests("AofsCommandTests", ["AOFCore", "AOFSystem", "AOFControl", "aofs", logging]),
     tests("AOFFileSystemTests", ["AOFCore", "AOFSystem", "AOFManifest", "AOFEngine", "AOFFileSystem"]),

@@ -1,0 +1,97 @@
+import AOFCore
+import AOFEngine
+
+/// What a log must hold.
+final class LogModel {
+  var name: String
+  /// All that was appended, and at its end what was being appended when a life ended.
+  private(set) var bytes: [UInt8] = []
+  /// Where the last append ended that was acknowledged.
+  private(set) var acknowledged = 0
+  /// Where appends ended, also those under way.
+  private var ends: Set<Int> = [0]
+  /// What must survive a power cut.
+  private(set) var durable = 0
+  private(set) var sealed = 0
+  private(set) var remote = 0
+  private(set) var generation = Generation.first
+  /// Set by a sync that failed: no later one of this life may succeed.
+  var hasFailedSync = false
+
+  init(name: String) { self.name = name }
+
+  // MARK: Appending
+
+  func append(_ records: [[UInt8]]) {
+    begin(records)
+    acknowledged = bytes.count
+  }
+
+  /// An append under way as the life ends: any number of its records may be there, none of them in part.
+  func begin(_ records: [[UInt8]]) {
+    for record in records {
+      bytes += record
+      ends.insert(bytes.count)
+    }
+  }
+
+  func acknowledge(durable: Int) { self.durable = max(self.durable, durable) }
+
+  // MARK: Checking
+
+  /// The watermarks of a log that is in use.
+  func check(_ log: Aof) throws(Violation) {
+    let marks = log.watermarks
+    try require(
+      marks.remote <= marks.sealed && marks.sealed <= marks.durable && marks.durable <= marks.tail
+        && marks.head <= marks.sealed, "log \(name): watermarks out of order: \(marks)")
+    try require(marks.tail.offset == acknowledged, "log \(name): the tail is \(marks.tail), not \(acknowledged)")
+    try require(
+      marks.remote.offset >= remote && marks.sealed.offset >= sealed && marks.durable.offset >= durable
+        && log.generation >= generation,
+      "log \(name): \(marks) in generation \(log.generation) is behind remote \(remote), sealed \(sealed), "
+        + "durable \(durable), generation \(generation)")
+    // The mark is a promise as good as the answer to a sync.
+    (remote, sealed, durable) = (marks.remote.offset, marks.sealed.offset, marks.durable.offset)
+    generation = log.generation
+  }
+
+  /// The log as the next life finds it. `losesUnsynced`: whether what was written and not synced may be gone.
+  func adopt(_ log: Aof, losesUnsynced: Bool) throws(Violation) {
+    let tail = log.tailLSN.offset
+    let least = losesUnsynced ? durable : acknowledged
+    try require(log.failure == nil, "log \(name) came back damaged: \(log.failure.map(String.init(describing:)) ?? "")")
+    try require(
+      tail >= least,
+      "log \(name) came back up to \(tail), and \(least) were acknowledged as \(losesUnsynced ? "durable" : "written")")
+    try require(ends.contains(tail), "log \(name) came back up to \(tail), where no append ended")
+    bytes.removeLast(bytes.count - tail)
+    acknowledged = tail
+    ends = ends.filter { $0 <= tail }
+    durable = min(durable, tail)
+    hasFailedSync = false
+    try check(log)
+  }
+
+  /// - Returns: whether `found` is what the log holds from `start` on.
+  func holds(_ found: UnsafeRawBufferPointer, at start: Int) -> Bool {
+    bytes.withUnsafeBytes {
+      start + found.count <= acknowledged
+        && found.isEqual(to: UnsafeRawBufferPointer(rebasing: $0[start..<(start + found.count)]))
+    }
+  }
+}
+
+/// What an engine must not do.
+struct Violation: Error, CustomStringConvertible {
+  let description: String
+}
+
+func require(_ condition: Bool, _ message: @autoclosure () -> String) throws(Violation) {
+  if !condition { throw Violation(description: message()) }
+}
+
+extension LSN {
+  /// As an offset in the model's arrays, which are short.
+  var offset: Int { Int(clamping: rawValue) }
+}
