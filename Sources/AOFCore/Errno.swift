@@ -28,6 +28,9 @@ extension AofError {
     }
   }
 
+  /// Whether a file could not be opened for want of descriptors: that says nothing of the file.
+  package var isShortageOfDescriptors: Bool { code == .system(errno: EMFILE) || code == .system(errno: ENFILE) }
+
   /// The error for a failed system call: full disks and quotas get their own codes, everything that
   /// can be put down to the disk is a local failure.
   public static func systemCall(

@@ -20,6 +20,9 @@ public enum Limits {
   /// alone. Measured: docs/benchmarks/append.md, "Inline and indirect".
   public static let largestInlineAppend = 64 << 10
 
+  /// Disk space that a store sets aside for what must go on when the disk is full, in bytes.
+  public static let spaceReserve = 16 << 20
+
   /// The size of a WAL segment, in bytes.
   public static let walSegmentSize = 16 << 20
 

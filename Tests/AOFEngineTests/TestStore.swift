@@ -20,6 +20,7 @@ final class TestStore {
     let parent = memory.map { URL(fileURLWithPath: $0) } ?? FileManager.default.temporaryDirectory
     directory = parent.appendingPathComponent("aof-test-\(UUID().uuidString)")
     options.chunkSize = chunkSize
+    options.reserve = 0
   }
 
   deinit {

@@ -62,7 +62,9 @@ extension Aof {
         if let claim = chunk.beginEviction(below: limit), !claim.ranges.isEmpty { claims.append((chunk, claim)) }
       }
       // The manifest first: a crash in between leaves bytes that nobody counts on, never a hole that somebody does.
-      try services.manifest.recordResidency(claims.flatMap { $0.claim.residency.map { (id, $0.first, $0.map) } })
+      try services.reserve.tidingOver { () throws(AofError) in
+        try services.manifest.recordResidency(claims.flatMap { $0.claim.residency.map { (id, $0.first, $0.map) } })
+      }
       var evicted = 0
       for range in claims.flatMap(\.claim.ranges) {
         try services.localChunks.discard(range, of: id, chunkSize: chunkSize)

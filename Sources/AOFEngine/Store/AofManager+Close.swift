@@ -64,6 +64,7 @@ extension AofManager {
           do throws(AofError) { try applyAndRecord(log(id)) } catch { failure = failure ?? error }
         }
         try release(wal)
+        services.reserve.refill()
         if let failure { throw failure }
       } catch {
         services.incidents.report("segments of the WAL in \(wal.record.path) could not be released: \(error)")
@@ -85,9 +86,11 @@ extension AofManager {
   /// Moves a log's tail to its chunk files and records that.
   private func applyAndRecord(_ log: Aof) throws(AofError) {
     try log.underMaintenance { () throws(AofError) in
-      guard let progress = try log.apply() else { return }
-      try services.manifest.recordApplied([progress], firstSequences: [:])
-      log.finishApplying(progress)
+      try services.reserve.tidingOver { () throws(AofError) in
+        guard let progress = try log.apply() else { return }
+        try services.manifest.recordApplied([progress], firstSequences: [:])
+        log.finishApplying(progress)
+      }
     }
   }
 

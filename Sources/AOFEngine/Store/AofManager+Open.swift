@@ -25,7 +25,7 @@ extension AofManager {
   ) throws(AofError) -> AofManager {
     let opening = try StoreOpening(
       path, options: options, logger: logger, environment: environment, remote: remote)
-    let manager = try opening.run()
+    let manager = try opening.reserve.tidingOver { () throws(AofError) in try opening.run() }
     for wal in manager.state.withLock({ Array($0.wals.values) }) { manager.watch(wal) }
     return manager
   }
@@ -38,6 +38,7 @@ struct StoreOpening {
   private let environment: Environment
   private let incidents: Incidents
   private let givenRemote: (any RemoteStore)?
+  let reserve: SpaceReserve
 
   init(
     _ path: String, options: StoreOptions, logger: Logger, environment: Environment, remote: (any RemoteStore)?
@@ -47,6 +48,7 @@ struct StoreOpening {
     self.environment = environment
     givenRemote = remote
     incidents = Incidents(clock: environment.clock, logger: logger)
+    reserve = SpaceReserve(layout, size: options.reserve, disk: environment.disk)
   }
 
   func run() throws(AofError) -> AofManager {
@@ -66,8 +68,9 @@ struct StoreOpening {
       remoteChunks: RemoteChunkStore(
         store: remote, crc32c: { CRC32C.checksum($1, continuing: $0) }, random: environment.random),
       hydrator: Hydrator(try environment.makeQueue(.hydration)), checkpointer: checkpointer,
-      maintenance: try environment.makeQueue(.maintenance), incidents: incidents)
+      maintenance: try environment.makeQueue(.maintenance), incidents: incidents, reserve: reserve)
     let (descriptors, wals) = try recover(manifest, services: services, storeID: storeID)
+    reserve.refill()
     return AofManager(
       layout: layout, services: services, nameSpace: nameSpace,
       state: AofManager.State(settings: settings, descriptors: descriptors, wals: wals), lock: lock)

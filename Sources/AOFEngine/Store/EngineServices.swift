@@ -14,10 +14,12 @@ final class EngineServices: Sendable {
   /// Runs background seals, one after the other.
   let maintenance: any JobQueue
   let incidents: Incidents
+  let reserve: SpaceReserve
 
   init(
     environment: Environment, manifest: Manifest, localChunks: LocalChunkStore, remoteChunks: RemoteChunkStore,
-    hydrator: Hydrator, checkpointer: Checkpointer, maintenance: any JobQueue, incidents: Incidents
+    hydrator: Hydrator, checkpointer: Checkpointer, maintenance: any JobQueue, incidents: Incidents,
+    reserve: SpaceReserve
   ) {
     self.environment = environment
     self.manifest = manifest
@@ -27,5 +29,6 @@ final class EngineServices: Sendable {
     self.checkpointer = checkpointer
     self.maintenance = maintenance
     self.incidents = incidents
+    self.reserve = reserve
   }
 }

@@ -9,6 +9,8 @@ struct StoreLayout: Sendable {
   var manifest: String { root + "/manifest.sqlite" }
   /// A manifest that is being created.
   var newManifest: String { root + "/manifest.sqlite.new" }
+  /// Disk space that is set aside.
+  var reserve: String { root + "/reserve" }
   /// Copies of what was found damaged.
   var evidence: String { root + "/evidence" }
 

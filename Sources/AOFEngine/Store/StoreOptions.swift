@@ -13,6 +13,8 @@ public struct StoreOptions: Sendable {
   public var remote: String?
   /// Where the WAL lies. Default `STORE/wal`. Fixed at the store's creation.
   public var walDirectory: String?
+  /// Disk space that is set aside for what must go on when the disk is full, in bytes. 0 for none.
+  package var reserve = Limits.spaceReserve
   /// Shown to whoever finds the store locked.
   public var mountPoint: String?
 

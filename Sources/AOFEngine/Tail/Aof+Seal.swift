@@ -29,10 +29,12 @@ extension Aof {
   func seal(upTo limit: (LogState) -> LSN) throws(AofError) -> Range<LSN>? {
     guard let plan = try planSeal(limit) else { return nil }
     do throws(AofError) {
-      try makeDurable(through: plan.applied)
-      try services.manifest.recordSeal(
-        plan.extents, of: id, applied: plan.applied, appliedFrames: plan.framesPastSeal,
-        modificationTime: plan.modified)
+      try services.reserve.tidingOver { () throws(AofError) in
+        try makeDurable(through: plan.applied)
+        try services.manifest.recordSeal(
+          plan.extents, of: id, applied: plan.applied, appliedFrames: plan.framesPastSeal,
+          modificationTime: plan.modified)
+      }
     } catch {
       state.withLock { $0.checksumsPastSeal = nil }
       throw error
@@ -116,8 +118,7 @@ extension Aof {
     do throws(AofError) {
       try services.localChunks.sync(id)
     } catch {
-      // A failed sync is never tried again: the kernel may have dropped the pages.
-      fail(error)
+      failSync(error)
       throw error
     }
   }

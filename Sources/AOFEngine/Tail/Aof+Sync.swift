@@ -44,12 +44,17 @@ extension Aof {
     do throws(AofError) {
       try services.localChunks.sync(id)
     } catch {
-      // Never tried again: the kernel may have dropped the pages.
-      fail(error)
+      failSync(error)
       throw error
     }
     state.withLock { $0.largeSynced = max($0.largeSynced, largeEnd) }
     return target
+  }
+
+  /// A sync of chunk files failed, which is never tried again: the kernel may have dropped the pages. Where only a
+  /// descriptor was missing, nothing was synced and nothing dropped, and the next sync begins anew.
+  func failSync(_ error: AofError) {
+    if !error.isShortageOfDescriptors { fail(error) }
   }
 
   private func finishSync(_ target: SyncTarget) {

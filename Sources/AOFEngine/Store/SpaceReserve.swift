@@ -1,0 +1,82 @@
+import AOFCore
+import AOFSystem
+
+/// Disk space that is set aside, so that on a full disk the store can still be opened, and sealing, recording and evicting,
+/// which is what brings space back, can finish.
+///
+/// A file of its own that holds nothing. It is given up to the first work that finds the disk full, and taken again once there
+/// is room.
+final class SpaceReserve: Sendable {
+  private let path: String
+  private let size: Int
+  private let disk: any Disk
+  /// Whether the space is set aside; nil while a thread changes that.
+  private let isHeld = Monitor<Bool?>(false)
+
+  /// - Parameter size: bytes; 0 for none.
+  init(_ layout: StoreLayout, size: Int, disk: any Disk) {
+    path = layout.reserve
+    self.size = size
+    self.disk = disk
+    isHeld.withLock { $0 = disk.exists(path) }
+  }
+
+  /// Runs `body`, and once more if the disk is full and there is something to give up.
+  func tidingOver<Result>(_ body: () throws(AofError) -> Result) throws(AofError) -> Result {
+    do throws(AofError) {
+      return try body()
+    } catch where error.code == .noSpace {
+      guard release() else { throw error }
+    }
+    return try body()
+  }
+
+  /// Gives the space up. False if there is none.
+  private func release() -> Bool {
+    guard take(ifHeld: true) else { return false }
+    do throws(AofError) { try disk.remove(path) } catch {
+      settle(isHeld: disk.exists(path))
+      return false
+    }
+    settle(isHeld: false)
+    return true
+  }
+
+  /// Sets the space aside, if it is not and there is room: twice as much, so that what was given up is not taken from
+  /// appends that need it right now.
+  func refill() {
+    guard size > 0, hasRoom, take(ifHeld: false) else { return }
+    var isDone = true
+    do throws(AofError) {
+      let file = try disk.open(path, .readWriteCreate)
+      do throws(AofError) {
+        try file.allocate(size)
+      } catch {
+        isDone = false
+        try disk.remove(path)
+      }
+    } catch {
+      isDone = false
+    }
+    settle(isHeld: isDone)
+  }
+
+  private var hasRoom: Bool {
+    do throws(AofError) {
+      let facts = try PathFacts.fileSystem(of: SystemDisk.parent(of: path))
+      return UInt64(facts.f_bavail) * UInt64(facts.f_frsize) >= UInt64(size) * 2
+    } catch {
+      return false
+    }
+  }
+
+  private func take(ifHeld expected: Bool) -> Bool {
+    isHeld.withLock { held in
+      guard held == expected else { return false }
+      held = nil
+      return true
+    }
+  }
+
+  private func settle(isHeld held: Bool) { isHeld.change { $0 = held } }
+}
