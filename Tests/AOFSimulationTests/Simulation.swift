@@ -187,6 +187,8 @@ final class Simulation {
 
   func open() throws -> AofManager {
     var options = StoreOptions()
+    // A disk in memory sets no space aside.
+    options.reserve = 0
     options.chunkSize = .minimum
     return try AofManager.open(
       disk.root, options: options, logger: Logger(label: "simulation", factory: { _ in SwiftLogNoOpLogHandler() }),
