@@ -37,6 +37,8 @@ package final class FrameCompressor: @unchecked Sendable {
     }
   }
 
+  deinit { ZSTD_freeCCtx(context) }
+
   /// Appends one frame that holds `bytes` to `output`, and returns the frame's size in bytes.
   ///
   /// `output` keeps what it had; with `removeAll(keepingCapacity: true)` between calls it is not allocated

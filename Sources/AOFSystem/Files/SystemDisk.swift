@@ -36,8 +36,11 @@ package struct SystemDisk: Disk {
   }
 
   package func syncDirectory(_ path: String) throws(AofError) {
-    let descriptor = aofs_openat(AT_FDCWD, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0)
-    guard descriptor >= 0 else { throw .systemCall("open", path, errno: errno) }
+    var descriptor = aofs_openat(AT_FDCWD, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0)
+    while descriptor < 0 {
+      guard errno == EINTR else { throw .systemCall("open", path, errno: errno) }
+      descriptor = aofs_openat(AT_FDCWD, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0)
+    }
     defer { close(descriptor) }
     while fsync(descriptor) != 0 {
       if errno == EINTR { continue }
