@@ -1,5 +1,6 @@
 // swift-tools-version: 6.2
 import PackageDescription
+import class Foundation.ProcessInfo
 
 // The modules form layers, and imports go one way: each target lists what it may import, and
 // Tests/RepositoryTests holds the sources to the same table.
@@ -22,6 +23,17 @@ func module(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
 func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
   .testTarget(name: name, dependencies: dependencies, cSettings: gnuSource, swiftSettings: strict)
 }
+
+/// libFuzzer brings a `main` of its own and wants everything instrumented, so its program exists only for
+/// Tests/fuzz.sh.
+let fuzzer: [Target] =
+  ProcessInfo.processInfo.environment["AOFS_FUZZ"] == nil
+  ? []
+  : [
+    .executableTarget(
+      name: "AOFFuzzer", dependencies: ["AOFFuzzing"], path: "Tests/AOFFuzzer",
+      swiftSettings: strict + [.unsafeFlags(["-parse-as-library"])])
+  ]
 
 let package = Package(
   name: "aofs",
@@ -94,5 +106,10 @@ let package = Package(
     tests("AOFControlTests", ["AOFCore", "AOFControl"]),
     tests("AofsCommandTests", ["AOFCore", "AOFSystem", "AOFControl", "aofs", logging]),
     tests("AOFFileSystemTests", ["AOFCore", "AOFSystem", "AOFManifest", "AOFEngine", "AOFFileSystem"]),
-  ]
+    .target(
+      name: "AOFFuzzing",
+      dependencies: ["AOFCore", "AOFSystem", "AOFFormat", "AOFCompression", "AOFControl", "AOFEngine"],
+      path: "Tests/AOFFuzzing", exclude: ["Corpus"], swiftSettings: strict),
+    tests("AOFFuzzTests", ["AOFFuzzing"]),
+  ] + fuzzer
 )

@@ -3,23 +3,23 @@ import AOFFormat
 import AOFSystem
 
 /// Reads the frames of one WAL segment, in order, from memory.
-struct SegmentScanner {
-  let header: WALSegmentHeader
+package struct SegmentScanner {
+  package let header: WALSegmentHeader
   private let bytes: UnsafeRawBufferPointer
   /// Where the next frame is looked for.
-  private(set) var position: WalPosition
+  package private(set) var position: WalPosition
 
-  struct Frame {
-    let header: WALFrameHeader
-    let position: WalPosition
+  package struct Frame {
+    package let header: WALFrameHeader
+    package let position: WalPosition
     /// What follows the header: the payload, or the checksums of its pieces.
-    let body: UnsafeRawBufferPointer
+    package let body: UnsafeRawBufferPointer
     /// Where the frame ends, its padding included.
-    let end: WalPosition
+    package let end: WalPosition
   }
 
   /// `bytes`: the whole segment file.
-  init(header: WALSegmentHeader, bytes: UnsafeRawBufferPointer) {
+  package init(header: WALSegmentHeader, bytes: UnsafeRawBufferPointer) {
     self.header = header
     self.bytes = bytes
     position = header.base
@@ -29,14 +29,14 @@ struct SegmentScanner {
   var end: WalPosition { header.base + max(0, bytes.count - WALFormat.segmentHeaderSize) }
 
   /// The frame at ``position``, which moves past it; nil if no sound frame is there.
-  mutating func next() -> Frame? {
+  package mutating func next() -> Frame? {
     guard let frame = frame(at: position) else { return nil }
     position = frame.end
     return frame
   }
 
   /// Moves to the next sound frame after ``position``, whatever lies between; false if there is none.
-  mutating func skipToNextFrame() -> Bool {
+  package mutating func skipToNextFrame() -> Bool {
     // Most of what is passed over is zeros: the magic number is looked for before anything else.
     var offset = offset(of: position) + WALFormat.frameAlignment
     while offset + WALFormat.frameHeaderSize <= bytes.count {

@@ -1,3 +1,4 @@
+import AOFControl
 import AOFCore
 import AOFSystem
 import ArgumentParser

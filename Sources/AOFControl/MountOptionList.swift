@@ -1,9 +1,9 @@
 import AOFCore
 
 /// What `-o key=value,…` may say: settings of ours, options for the kernel, and words of fstab.
-struct MountOptionList: Equatable {
+package struct MountOptionList: Equatable {
   /// Settings by their name with underscores; each is also a long option with dashes.
-  enum Setting: String, CaseIterable {
+  package enum Setting: String, CaseIterable {
     case remote
     case chunkSize = "chunk_size"
     case cacheSize = "cache_size"
@@ -13,37 +13,37 @@ struct MountOptionList: Equatable {
     case logLevel = "log_level"
   }
 
-  private(set) var settings: [Setting: String] = [:]
+  package private(set) var settings: [Setting: String] = [:]
   /// Handed to the kernel through libfuse, in the order given, each once.
-  private(set) var kernel: [String] = []
+  package private(set) var kernel: [String] = []
 
   /// Options of the kernel and of libfuse that are passed on.
-  static let passed: Set<String> = [
+  package static let passed: Set<String> = [
     "ro", "allow_other", "allow_root", "default_permissions", "noatime", "noexec", "nosuid", "nodev", "sync",
     "dirsync",
   ]
 
   /// Words that say nothing to us: fstab's own, and those that ask for what is so anyway.
-  static let ignored: Set<String> = [
+  package static let ignored: Set<String> = [
     "defaults", "auto", "noauto", "nofail", "_netdev", "user", "nouser", "users", "owner", "group", "rw",
     "async",
     "suid", "dev", "exec", "atime", "diratime", "nodiratime", "relatime",
     "strictatime", "nolazytime", "silent", "loud",
   ]
 
-  init() {}
+  package init() {}
 
   /// - Parameter texts: the values of each `-o`. A comma within a value is written `\,`.
   /// - Throws: `invalidArgument` for unknown names, missing or superfluous values, and for a setting that is
   ///   given twice with different values.
-  init(parsing texts: [String]) throws(AofError) {
+  package init(parsing texts: [String]) throws(AofError) {
     for text in texts {
       for option in Self.split(text) { try add(option) }
     }
   }
 
   /// Adds the value of a long option. - Throws: `invalidArgument` if `-o` says otherwise.
-  mutating func add(_ setting: Setting, _ value: String?) throws(AofError) {
+  package mutating func add(_ setting: Setting, _ value: String?) throws(AofError) {
     guard let value else { return }
     if let old = settings[setting], old != value {
       throw AofError(
@@ -53,7 +53,7 @@ struct MountOptionList: Equatable {
     settings[setting] = value
   }
 
-  mutating func addKernel(_ option: String) {
+  package mutating func addKernel(_ option: String) {
     if !kernel.contains(option) { kernel.append(option) }
   }
 
