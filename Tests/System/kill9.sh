@@ -1,47 +1,91 @@
 #!/usr/bin/env bash
-# §crash: kills the daemon at a random moment while a program appends and syncs numbered records, mounts again, and
-# checks that every acknowledged record is there. The log lives through all rounds.
+# §crash: stops and kills the daemon at random moments while programs append and sync numbered records, also during
+# seals, checkpoints and evictions. While it is stopped, programs wait, and go on with it; when it is killed they get
+# an error at once. Mounted again, every record whose write had returned is there, and nothing else.
 #
-# usage: Tests/System/kill9.sh [ROUNDS]     (default: 20 times AOFS_TEST_SCALE)
+# usage: Tests/System/kill9.sh [ROUNDS]     (default: 12 times AOFS_TEST_SCALE)
 # shellcheck source-path=SCRIPTDIR
 . "$(dirname "$0")/lib/mount.bash"
 
-rounds=${1:-$((20 * scale))}
-records=$system/lib/numbered_records.py
-acks=$work/acks
-: >"$acks"
+rounds=${1:-$((12 * scale))}
+writers=4
+# A log lives through a few rounds; then there are new ones, so that looking through them does not take ever longer.
+rounds_per_log=5
 
-acks_grew() { [ "$(stat -c %s "$acks")" -gt "$before" ] || ! kill -0 "$client" 2>/dev/null; }
-client_ended() { ! kill -0 "$client" 2>/dev/null; }
+check_all() {
+  local acks
+  for acks in "$work"/acks-*; do
+    [ -e "$acks" ] || continue
+    python3 "$records" check "$mnt/${acks##*acks-}" "$acks" written >"$work/verdict" 2>&1 ||
+      fail "$1: $(cat "$work/verdict")"
+  done
+}
+
+# Several writers at once: one that syncs each record, one in batches, one with large records, one that never syncs.
+start_writers() {
+  local writer batch=(1 16 4 1000000000) largest=(100 100 60000 900)
+  for writer in $(seq 0 $((writers - 1))); do
+    start_client python3 "$records" append "$mnt/log-$1-$writer" "$work/acks-log-$1-$writer" \
+      "${batch[writer]}" "${largest[writer]}"
+  done
+}
+
+sizes() { stat -c %s "$work"/acks-log-"$1"-* 2>/dev/null; }
+# Whether every writer of the log set has noted something since $before.
+all_grew() {
+  local now
+  mapfile -t now < <(sizes "$set")
+  [ "${#now[@]}" -eq "$writers" ] || return 1
+  local index
+  for index in "${!now[@]}"; do [ "${now[index]}" -gt "${before[index]:-0}" ] || return 1; done
+}
+
+# Commands without end, so that a kill lands in one.
+command_storm() {
+  while :; do
+    for command in seal checkpoint evict; do
+      [ -e "$mnt/.ctl/command" ] || return 0
+      control "$command" || true
+    done
+  done
+}
+
+refuses() { [[ $(stat -f "$mnt" 2>&1) == *"not connected"* ]]; }
 
 for round in $(seq "$rounds"); do
+  set=$(((round - 1) / rounds_per_log))
   start_daemon --chunk-size 128KiB
-  python3 "$records" check "$mnt/log" "$acks" >"$work/verdict" 2>&1 || {
-    # Before the first round there is no log yet.
-    [ "$round" -eq 1 ] || fail "round $round: $(cat "$work/verdict")"
-  }
+  check_all "round $round"
+  mapfile -t before < <(sizes "$set")
+  start_writers "$set"
+  await all_grew || fail "round $round: not every writer got on within a minute"
+  [ $((round % 3)) -ne 0 ] || start_client command_storm
+  sleep "0.$((RANDOM % 3))$((RANDOM % 10))"
 
-  # Every third round syncs in batches, so that unsynced records are under way at the kill; every fourth seals and
-  # uploads meanwhile.
-  before=$(stat -c %s "$acks")
-  python3 "$records" append "$mnt/log" "$acks" $((round % 3 == 0 ? 16 : 1)) >>"$work/client.log" 2>&1 &
-  client=$!
-  await acks_grew || fail "round $round: no record was acknowledged within a minute"
-  if [ $((round % 4)) -eq 0 ]; then (echo checkpoint >"$mnt/.ctl/command") 2>/dev/null & fi
-  sleep "0.$((RANDOM % 4))$((RANDOM % 10))"
-  if [ $((round % 5)) -eq 0 ]; then kill -STOP "$daemon"; sleep 0.3; fi
+  if [ $((round % 4)) -eq 0 ]; then
+    kill -STOP "$daemon"
+    sleep 0.1  # what had its answer on the way gets it
+    mapfile -t before < <(sizes "$set")
+    sleep 0.3
+    mapfile -t now < <(sizes "$set")
+    [ "${before[*]}" = "${now[*]}" ] || fail "round $round: a write returned while the daemon was stopped"
+    if [ $((round % 8)) -eq 0 ]; then
+      kill -CONT "$daemon"
+      await all_grew || fail "round $round: a writer hangs although the daemon goes on"
+    fi
+  fi
   kill_daemon
 
-  # The client gets ENOTCONN or ECONNABORTED; it does not hang.
-  await client_ended || fail "round $round: the client hangs on the dead mount"
-  wait "$client"
-  client=
-  wait
+  end_clients "round $round, on the dead mount"
+  tail -n 1 "$work/client.log" | grep -qE 'ENOTCONN|ECONNABORTED' ||
+    fail "round $round: a writer ended with $(tail -n 1 "$work/client.log")"
+  refuses || fail "round $round: the dead mount does not answer with ENOTCONN"
   clear_dead_mount
 done
 
 start_daemon
-python3 "$records" check "$mnt/log" "$acks" || fail "at the end"
-echo verify >"$mnt/.ctl/command" || fail "verify: $(cat "$mnt/.ctl/result")"
+check_all "at the end"
+control verify || fail "verify: $answer"
+! grep -q '"failure"' "$mnt/.ctl/status.json" || fail "a log takes no appends: $(grep '"failure"' "$mnt/.ctl/status.json")"
 stop_daemon
-echo "kill9: $rounds rounds, nothing acknowledged was lost"
+echo "kill9: $rounds rounds, $(cat "$work"/acks-* | wc -l) calls acknowledged, nothing lost"

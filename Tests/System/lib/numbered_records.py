@@ -1,39 +1,48 @@
 #!/usr/bin/env python3
 """Numbered, checksummed records for crash tests.
 
-append LOG ACKS [BATCH]   append records without end; after each BATCH of them (default 1) fsync the log, and only then
-                          note in ACKS how many are safe. ACKS lies outside the mount. Goes on where the log ended.
-check LOG ACKS            exit 1 unless the log holds every acknowledged record, in order, with none missing between,
-                          and nothing else but torn beginnings of a record.
+append LOG ACKS [BATCH [LARGEST]]
+    append records without end, each with one write; fsync after each BATCH of them (default 1). ACKS, outside of the
+    mount, gets a line `w N` once the write of the N-th has returned, and `s N` once an fsync behind it has. LARGEST
+    bytes (default 100) are the largest record. Goes on where the log ended. Ends with the errno of the first failure,
+    which is also the last line of the output.
+retry LOG ACKS [BATCH [LARGEST]]
+    as append, but after a failed call looks whether the log is as long as before, and goes on, until SIGTERM. Exits 1
+    if a write that failed left something.
+check LOG ACKS synced|written|exact
+    exit 1 unless the log holds whole records, in order, with none missing between and nothing else: at least those
+    that were synced, or written; or, exact, those that were written and no more.
 """
+import errno
 import os
+import random
 import re
+import signal
 import sys
+import time
 import zlib
 
-RECORD = re.compile(rb"(\d{12}) ([0-9a-f]{64}) ([0-9a-f]{8})")
-TORN = re.compile(rb"\d{0,12}( [0-9a-f]{0,64}( [0-9a-f]{0,8})?)?")
+RECORD = re.compile(rb"(\d{12}) ([0-9a-f]+) ([0-9a-f]{8})")
+SMALLEST = 100
 
 
-def record(number):
-    body = b"%012d %s" % (number, os.urandom(32).hex().encode())
+def record(number, largest):
+    size = SMALLEST if largest <= SMALLEST else random.randint(SMALLEST, largest)
+    body = b"%012d %s" % (number, os.urandom((size - 23) // 2 + 1).hex().encode()[: size - 23])
     return b"%s %08x\n" % (body, zlib.crc32(body))
 
 
 def scan(data):
-    """How many whole records the bytes hold, in order from 0, and how many torn ones; or what is wrong with them."""
-    count = torn = 0
-    for index, line in enumerate(data.split(b"\n")):
+    """How many whole records the bytes hold, in order from 0; or what is wrong with them."""
+    count = 0
+    if data and not data.endswith(b"\n"):
+        raise ValueError(f"the log ends within a record: {data[-130:]!r}")
+    for line in data.split(b"\n")[:-1]:
         match = RECORD.fullmatch(line)
-        if not line:
-            continue
-        if match and int(match[1]) == count and int(match[3], 16) == zlib.crc32(line[:-9]):
-            count += 1
-        elif not match and TORN.fullmatch(line):
-            torn += 1
-        else:
-            raise ValueError(f"line {index}: expected record {count}, found {line[:130]!r}")
-    return count, torn
+        if not match or int(match[1]) != count or int(match[3], 16) != zlib.crc32(line[:-9]):
+            raise ValueError(f"expected record {count}, found {line[:130]!r}")
+        count += 1
+    return count
 
 
 def contents(path):
@@ -41,46 +50,86 @@ def contents(path):
         return file.read()
 
 
-def write_all(descriptor, data):
-    while data:
-        data = data[os.write(descriptor, data):]
+class Writer:
+    def __init__(self, path, acks, batch, largest):
+        self.path, self.batch, self.largest = path, batch, largest
+        old = contents(path) if os.path.exists(path) else b""
+        self.number, self.length = scan(old), len(old)
+        self.log = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+        self.acks = os.open(acks, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+        self.note("w")
+
+    def note(self, what):
+        os.write(self.acks, b"%s %d\n" % (what.encode(), self.number))
+
+    def step(self):
+        data = record(self.number, self.largest)
+        done = os.write(self.log, data)
+        if done != len(data):
+            sys.exit(f"a write of {len(data)} bytes wrote {done}")
+        self.number += 1
+        self.length += done
+        self.note("w")
+        if self.number % self.batch == 0:
+            os.fsync(self.log)
+            self.note("s")
 
 
-def append(path, acks, batch):
-    old = contents(path) if os.path.exists(path) else b""
-    number, _ = scan(old)
-    log = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
-    ack = os.open(acks, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
-    if old and not old.endswith(b"\n"):
-        write_all(log, b"\n")  # what a crash tore stays, on a line of its own
-    while True:
-        write_all(log, record(number))
-        number += 1
-        if number % batch == 0:
-            os.fsync(log)
-            write_all(ack, b"%d\n" % number)
-
-
-def acknowledged(acks):
-    whole = contents(acks).split(b"\n")[:-1] if os.path.exists(acks) else []
-    return int(whole[-1]) if whole else 0
-
-
-def check(path, acks):
-    promised = acknowledged(acks)
+def append(*arguments):
     try:
-        count, torn = scan(contents(path))
+        writer = Writer(*arguments)
+        while True:
+            writer.step()
+    except OSError as error:
+        name = errno.errorcode.get(error.errno, error.errno)
+        print(f"{sys.argv[2]}: {error.strerror}\n{name}")
+        sys.exit(3)
+
+
+def retry(*arguments):
+    stopped = []
+    signal.signal(signal.SIGTERM, lambda *_: stopped.append(True))
+    failures = {}
+    writer = Writer(*arguments)
+    while not stopped:
+        try:
+            writer.step()
+        except OSError as error:
+            name = errno.errorcode.get(error.errno, str(error.errno))
+            if not failures:
+                print(f"refused with {name}", flush=True)
+            failures[name] = failures.get(name, 0) + 1
+            length = os.stat(writer.path).st_size
+            if length != writer.length:
+                sys.exit(f"a call failed with {name}, and the log has {length} bytes instead of {writer.length}")
+            time.sleep(0.01)  # the pace of trying again, not a wait for anything
+    print(f"{writer.number} records, failures: {failures}")
+
+
+def last(acks, what):
+    lines = contents(acks).split(b"\n")[:-1] if os.path.exists(acks) else []
+    return next((int(line[2:]) for line in reversed(lines) if line.startswith(what.encode())), 0)
+
+
+def check(path, acks, what):
+    synced, written = last(acks, "s"), last(acks, "w")
+    promised = synced if what == "synced" else written
+    if not os.path.exists(path) and promised == 0:
+        return
+    try:
+        count = scan(contents(path))
     except (OSError, ValueError) as error:
-        sys.exit(f"{error} (acknowledged: {promised})")
-    verdict = "ok" if count >= promised else "LOST"
-    print(f"{count} records, {promised} acknowledged, {torn} torn: {verdict}")
-    sys.exit(count < promised)
+        sys.exit(f"{path}: {error} (synced: {synced}, written: {written})")
+    verdict = "LOST" if count < promised else "TOO MANY" if what == "exact" and count > promised else "ok"
+    print(f"{path}: {count} records, {written} written, {synced} synced: {verdict}")
+    sys.exit(verdict != "ok")
 
 
 if __name__ == "__main__":
-    if len(sys.argv) >= 4 and sys.argv[1] == "append":
-        append(sys.argv[2], sys.argv[3], int(sys.argv[4]) if len(sys.argv) > 4 else 1)
-    elif len(sys.argv) == 4 and sys.argv[1] == "check":
-        check(sys.argv[2], sys.argv[3])
+    if len(sys.argv) >= 4 and sys.argv[1] in ("append", "retry"):
+        numbers = [int(number) for number in sys.argv[4:]] + [1, SMALLEST][len(sys.argv) - 4 :]
+        {"append": append, "retry": retry}[sys.argv[1]](sys.argv[2], sys.argv[3], *numbers)
+    elif len(sys.argv) == 5 and sys.argv[1] == "check" and sys.argv[4] in ("synced", "written", "exact"):
+        check(*sys.argv[2:])
     else:
         sys.exit(__doc__)

@@ -1,0 +1,100 @@
+#!/usr/bin/env bash
+# §disk-full: fills the disk of the store while programs append, on tmpfs and on ext4. They get ENOSPC, and nothing of
+# what failed is in a log. On the full disk logs are read, commands answer, and the store can be opened after a kill;
+# when space returns, appends go on, also through the handles that failed.
+#
+# usage: Tests/System/full_disk.sh
+# shellcheck source-path=SCRIPTDIR
+. "$(dirname "$0")/lib/mount.bash"
+
+check_all() {
+  local acks
+  for acks in "$work"/acks-*; do
+    python3 "$records" check "$mnt/${acks##*acks-}" "$acks" exact >"$work/verdict" 2>&1 || fail "$1: $(cat "$work/verdict")"
+  done
+}
+
+# Takes all space but a few megabytes, by blocks that are really written.
+fill_disk() {
+  local room
+  room=$(df -B 1024 --output=avail "$place" | tail -n 1)
+  dd if=/dev/zero of="$place/filler" bs=1024 count=$((room - $1)) status=none || fail "the filler does not fit"
+}
+# And the rest, so that nothing at all fits.
+fill_rest() { dd if=/dev/zero of="$place/filler-too" bs=4096 status=none 2>/dev/null; true; }
+
+# A command on a full disk succeeds, or says that there is no space.
+answers() {
+  if control "$1"; then return 0; fi
+  case $answer in
+    *[Nn]"o space"* | *ENOSPC* | *"is full"*) ;;
+    *) fail "$type: $1 on a full disk answered: $answer" ;;
+  esac
+}
+
+written() { cat "$work"/acks-* | grep -c '^w'; }
+grew() { [ "$(written)" -gt $((before + 300)) ]; }
+all_refused() { [ "$(grep -c '^refused' "$work/client.log")" -ge 3 ]; }
+
+opens() {
+  "$aofs" mount -f "$store" "$mnt" >"$work/opening.log" 2>&1 &
+  daemon=$!
+  await answers_or_died || fail "$type: no mount of the full disk after a minute"
+  mounted && return 0
+  wait "$daemon" && fail "$type: the daemon ended, and reports no failure"
+  daemon=
+  grep -qi 'no space' "$work/opening.log" || fail "$type: the full disk is refused with: $(cat "$work/opening.log")"
+  return 1
+}
+
+for type in tmpfs ext4; do
+  make_disk "$type" 160M
+  start_daemon --chunk-size 128KiB
+  : >"$mnt/first" && control checkpoint || fail "$type: $answer"
+  fill_disk 6000
+
+  # One writer syncs, one does not, one has large records; all end at the full disk.
+  : >"$work/client.log"
+  start_client python3 "$records" append "$mnt/log-0" "$work/acks-log-0" 4 9000
+  start_client python3 "$records" append "$mnt/log-1" "$work/acks-log-1" 1000000 60000
+  start_client python3 "$records" append "$mnt/log-2" "$work/acks-log-2" 1 300000
+  end_clients "$type, full"
+  [ "$(grep -c '^ENOSPC$' "$work/client.log")" -eq 3 ] || fail "$type: $(cat "$work/client.log")"
+  check_all "$type, full"
+
+  fill_rest
+  for command in status seal checkpoint evict verify; do answers "$command"; done
+  check_all "$type, after commands on the full disk"
+  kill -0 "$daemon" || fail "$type: the daemon died"
+
+  # Writers that go on trying get on, with the handles that failed, once there is space.
+  for writer in 0 1 2; do
+    start_client python3 "$records" retry "$mnt/log-$writer" "$work/acks-log-$writer" 4 9000
+  done
+  await all_refused || fail "$type: no append was refused on the full disk"
+  before=$(written)
+  rm "$place"/filler*
+  await grew || fail "$type: appends do not go on although there is space again"
+  kill -TERM "${clients[@]}"
+  end_clients "$type, with space again"
+  [ "${statuses[*]}" = "0 0 0" ] || fail "$type: $(tail -n 3 "$work/client.log")"
+  check_all "$type, with space again"
+  for command in seal checkpoint evict verify; do control "$command" || fail "$type: $command: $answer"; done
+
+  # After a kill the store opens on the full disk, or says that there is no space, and is as it was.
+  kill_daemon
+  clear_dead_mount
+  fill_rest
+  if opens; then
+    check_all "$type, opened on the full disk"
+    answers status
+    stop_daemon
+  fi
+  rm "$place"/filler*
+  start_daemon
+  check_all "$type, mounted again"
+  stop_daemon
+  remove_disk
+  echo "full_disk: $type, $(written) records, nothing lost and nothing half-written"
+  rm -f "$work"/acks-*
+done

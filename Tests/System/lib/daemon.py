@@ -1,0 +1,136 @@
+"""A daemon on a real mount, and faults for its system calls. Everything is taken down at the end of a `with`."""
+import errno
+import os
+import signal
+import subprocess
+import time
+
+BINARY = os.environ["AOFS_BINARY"]
+
+
+def await_(what, condition, seconds=60):
+    """Waits for a condition: a guard against hangs, not a bound on speed."""
+    for _ in range(seconds * 20):
+        if condition():
+            return
+        time.sleep(0.05)
+    raise AssertionError(f"not within a minute: {what}")
+
+
+def error_of(call, *arguments):
+    """The name of the errno of a call, or None for one that succeeds."""
+    try:
+        call(*arguments)
+    except OSError as error:
+        return errno.errorcode.get(error.errno, str(error.errno))
+    return None
+
+
+class Daemon:
+    def __init__(self, store, mnt, under=(), options=()):
+        self.store, self.mnt, self.under, self.options = store, mnt, list(under), list(options)
+
+    def __enter__(self):
+        self.log = open(os.path.join(os.path.dirname(self.mnt), "daemon.log"), "ab")
+        command = [*self.under, BINARY, "mount", "-f", self.store, self.mnt, *self.options]
+        self.process = subprocess.Popen(command, stdout=self.log, stderr=self.log)
+        await_("a mount", lambda: self.process.poll() is not None or self.is_mounted())
+        if self.process.poll() is not None:
+            raise AssertionError(f"the daemon ended with {self.process.returncode} instead of mounting")
+        return self
+
+    def __exit__(self, *_):
+        if self.process.poll() is None:
+            self.kill()
+        if self.is_listed():
+            subprocess.run(["fusermount3", "-uz", self.mnt], check=False)
+        self.log.close()
+
+    def is_listed(self):
+        with open("/proc/self/mountinfo") as table:
+            return any(f" {self.mnt} " in line for line in table)
+
+    def is_mounted(self):
+        return self.is_listed() and error_of(os.statvfs, self.mnt) is None
+
+    def kill(self):
+        self.process.send_signal(signal.SIGKILL)
+        self.process.wait()
+
+    def stop(self):
+        """A clean end; what closing the store answered."""
+        subprocess.run(["fusermount3", "-u", self.mnt], check=True)
+        return self.process.wait(timeout=120)
+
+    def check_alive(self):
+        assert self.process.poll() is None, f"the daemon ended with {self.process.returncode}"
+
+    # Files of the mount
+
+    def path(self, name):
+        return os.path.join(self.mnt, name)
+
+    def open(self, name):
+        return os.open(self.path(name), os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+
+    def read(self, name):
+        with open(self.path(name), "rb") as file:
+            return file.read()
+
+    def control(self, command):
+        """The errno's name of a command, or None; and the text of its answer."""
+        descriptor = os.open(self.path(".ctl/command"), os.O_RDWR)
+        try:
+            name = error_of(os.write, descriptor, command.encode())
+            return name, os.pread(descriptor, 1 << 20, 0).decode()
+        finally:
+            os.close(descriptor)
+
+    def status(self, log):
+        with open(self.path(f".ctl/logs/{log}/status")) as file:
+            return file.read()
+
+    # Files of the store
+
+    def files(self, kind):
+        """Paths in the store: `wal`, `chunks` or `manifest`. Of chunk files the last of each log, and the next ones."""
+        if kind == "manifest":
+            names = [name for name in os.listdir(self.store) if name.startswith("manifest.sqlite")]
+            return [os.path.join(self.store, name) for name in names]
+        top = os.path.join(self.store, kind)
+        found = [top] + [os.path.join(top, name) for name in os.listdir(top)]
+        if kind == "chunks":
+            for log in found[1:]:
+                last = max((int(name.split(".")[0], 16) for name in os.listdir(log)), default=0)
+                found += [os.path.join(log, f"{chunk:016x}.chunk") for chunk in range(max(0, last - 1), last + 4)]
+        return found
+
+
+class Fault:
+    """While it lasts, strace makes calls fail: `specification` as for `strace -e inject=`, on `paths` or on any."""
+
+    def __init__(self, daemon, specification, paths=()):
+        self.command = ["strace", "-f", "-p", str(daemon.process.pid), "-o", "/dev/null"]
+        self.command += ["-e", f"trace={specification.split(':')[0]}", "-e", f"inject={specification}"]
+        for path in paths:
+            self.command += ["-P", path]
+        self.threads = len(os.listdir(f"/proc/{daemon.process.pid}/task"))
+        self.task = f"/proc/{daemon.process.pid}/task"
+
+    def __enter__(self):
+        self.strace = subprocess.Popen(self.command, stderr=subprocess.PIPE, text=True)
+        await_("strace at every thread", lambda: self.strace.poll() is not None or self.is_attached())
+        assert self.strace.poll() is None, f"strace ended: {self.strace.stderr.read()}"
+        return self
+
+    def is_attached(self):
+        for thread in os.listdir(self.task):
+            with open(f"{self.task}/{thread}/status") as status:
+                tracer = next(line for line in status if line.startswith("TracerPid"))
+            if int(tracer.split()[1]) != self.strace.pid:
+                return False
+        return True
+
+    def __exit__(self, *_):
+        self.strace.terminate()
+        self.strace.communicate()
