@@ -1,6 +1,13 @@
 import AOFCore
 import AOFEngine
 
+/// What an FSYNC comes to.
+package enum SyncAnswer: Sendable {
+  case done
+  /// The thread goes on with other requests while somebody else flushes for it.
+  case later(Deferred<Void>)
+}
+
 extension FileSystem {
   package func open(_ node: NodeID, _ flags: OpenFlags) throws(AofError) -> OpenAnswer {
     if node.isControl { return try openControl(node, flags) }
@@ -43,10 +50,15 @@ extension FileSystem {
   package func flush(_ handle: HandleID) throws(AofError) { _ = try handles.handle(handle) }
 
   /// Blocks until what was appended survives power loss.
-  package func fsync(_ handle: HandleID) throws(AofError) {
+  package func fsync(_ handle: HandleID) throws(AofError) -> SyncAnswer {
     switch try handles.handle(handle) {
-    case .log(let handle): try handle.aof.sync()
-    case .command, .text, .directory: return
+    case .log(let handle):
+      let aof = handle.aof
+      return .later(
+        Deferred(isInterruptible: false) { whenDone in
+          aof.sync { failure in whenDone(failure.map { .failure($0) } ?? .success(())) }
+        })
+    case .command, .text, .directory: return .done
     }
   }
 

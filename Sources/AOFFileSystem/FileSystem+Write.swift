@@ -32,27 +32,37 @@ extension FileSystem {
   ) throws(AofError) -> WriteAnswer {
     guard let lastByte = bytes.last else { return .wrote(0) }
     let range = try appendedRange(bytes, to: handle, at: offset, flags)
-    // The bytes are in the log whatever becomes of the sync, so readers must learn of them in either case.
-    var failure: AofError?
-    if flags.syncsEachWrite {
-      do throws(AofError) { try handle.aof.sync() } catch { failure = error }
-    }
     let append = TailPage.Append(
       range: range.lowerBound.rawValue..<range.upperBound.rawValue, lastByte: lastByte, task: task,
       isExpected: range.lowerBound.rawValue == offset)
-    let result: Result<Int, AofError> = failure.map { .failure($0) } ?? .success(bytes.count)
+    guard flags.syncsEachWrite else {
+      guard let notices = notices(of: append, to: handle) else { return .wrote(bytes.count) }
+      return .later(telling(handle, notices, then: .success(bytes.count)))
+    }
+    let count = bytes.count
+    return .later(
+      Deferred(isInterruptible: false) { [self] whenDone in
+        handle.aof.sync { failure in
+          // The bytes are in the log whatever became of the sync, so readers must learn of them in either case.
+          let result: Result<Int, AofError> = failure.map { .failure($0) } ?? .success(count)
+          guard let notices = self.notices(of: append, to: handle) else { return whenDone(result) }
+          self.telling(handle, notices, then: result).start(whenDone: whenDone)
+        }
+      })
+  }
+
+  /// What the kernel must be told of an append before it is answered; nil for nothing.
+  private func notices(of append: TailPage.Append, to handle: LogHandle) -> [TailNotice]? {
     let coherence = handle.coherence
     switch coherence.didAppend(append) {
-    case .reply: return .wrote(try result.get())
+    case .reply: return nil
     case .invalidate(let from):
-      let notices: [TailNotice] = [.invalidate(from: from), .call { coherence.didInvalidate(append) }]
-      return .later(telling(handle, notices, then: result))
+      return [.invalidate(from: from), .call { coherence.didInvalidate(append) }]
     case .invalidateAndPush(let from, let news):
-      let notices: [TailNotice] = [
+      return [
         .invalidate(from: from), .call { coherence.didInvalidate(append) },
         .push(news), .invalidate(from: news.size - 1), .call { coherence.didStore(news) },
       ]
-      return .later(telling(handle, notices, then: result))
     }
   }
 

@@ -51,7 +51,7 @@ func onFlush(_ request: fuse_req_t?, _ node: fuse_ino_t, _ file: FileInfo?) {
 
 func onSync(_ request: fuse_req_t?, _ node: fuse_ino_t, _ dataOnly: Int32, _ file: FileInfo?) {
   guard let call = Call(request, "fsync") else { return }
-  call.done { files throws(AofError) in try files.fsync(file.handle) }
+  call.sync(file)
 }
 
 func onRelease(_ request: fuse_req_t?, _ node: fuse_ino_t, _ file: FileInfo?) {
@@ -133,6 +133,15 @@ extension Call {
     switch answer {
     case .wrote(let count): reply.wrote(count)
     case .later(let work): later(work) { reply, count in reply.wrote(count) }
+    }
+  }
+
+  consuming func sync(_ file: FileInfo?) {
+    let answer: SyncAnswer
+    do throws(AofError) { answer = try context.files.fsync(file.handle) } catch { return fail(error) }
+    switch answer {
+    case .done: reply.error(0)
+    case .later(let work): later(work) { reply, _ in reply.error(0) }
     }
   }
 

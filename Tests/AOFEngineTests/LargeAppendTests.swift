@@ -87,6 +87,34 @@ import Testing
     #expect(try copy.log().contents() == bytes)
   }
 
+  @Test func aSyncWaitsForAnotherThatIsUnderWay() throws {
+    let (store, disk) = faulty()
+    let log = try store.log()
+    try log.append([UInt8](repeating: 9, count: Self.large))
+    let (first, second) = (Once(), Once())
+    let (isSyncing, goOn) = (DispatchSemaphore(value: 0), DispatchSemaphore(value: 0))
+    disk.before { operation throws(AofError) in
+      guard operation.kind == .sync, operation.path.hasSuffix(".chunk"), first.first() else { return }
+      isSyncing.signal()
+      goOn.wait()
+    }
+    let results = Results()
+    results.run { try log.sync() }
+    isSyncing.wait()
+    results.run {
+      try log.sync()
+      _ = second.first()
+    }
+    // Whatever the second one does meanwhile, it does not say that the payload is durable.
+    for _ in 0..<50 {
+      usleep(1000)
+      #expect(!second.isDone && log.durableLSN == 0)
+    }
+    goOn.signal()
+    #expect(results.wait() == 0)
+    #expect(log.durableLSN == LSN(rawValue: UInt64(Self.large)))
+  }
+
   @Test func aTornPayloadCutsItsLogAlone() throws {
     let (store, disk) = faulty()
     let (log, other) = (try store.log(), try store.log("other"))

@@ -29,13 +29,15 @@ public final class LocalChunkStore: Sendable {
     var allocated: [LogID: Int] = [:]
     /// Chunks that were written since their log was last synced.
     var dirtyChunks: [LogID: Set<ChunkID>] = [:]
+    /// Logs that a thread is syncing.
+    var syncing: Set<LogID> = []
   }
 
   /// How many files stay open: descriptors are few, 1024 for the whole process on many systems.
   private let openFileLimit = min(384, max(16, PathFacts.descriptorLimit / 4))
 
   private let disk: any Disk
-  private let state = Lock(State())
+  private let state = Monitor(State())
 
   package init(disk: any Disk) { self.disk = disk }
 
@@ -88,6 +90,9 @@ public final class LocalChunkStore: Sendable {
   /// Makes all that was written of a log survive power loss, its files' names too.
   /// - Throws: what the disk answered; the caller gives up on the log.
   func sync(_ log: LogID) throws(AofError) {
+    // One thread at a time: another one that found the lists empty would take for synced what is only being synced.
+    state.wait { $0.syncing.insert(log).inserted ? () : nil }
+    defer { state.change { _ = $0.syncing.remove(log) } }
     // Taken off the lists first: what comes while the syncs run is for the next one.
     let (chunks, directory) = state.withLock { state in
       (

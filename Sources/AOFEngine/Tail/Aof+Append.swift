@@ -83,17 +83,19 @@ extension Aof {
       try drainFullBlock()
       try wal.append(&pending)
     }
-    finishAppend(pending)
+    if pending.leavesFullBlock || pending.leavesFullChunk {
+      finishAppend(leavesFullBlock: pending.leavesFullBlock, leavesFullChunk: pending.leavesFullChunk)
+    }
     return pending.lsn
   }
 
   /// What an append leaves to do that nobody needs to wait for.
-  func finishAppend(_ pending: PendingAppend) {
-    if pending.leavesFullBlock {
+  func finishAppend(leavesFullBlock: Bool, leavesFullChunk: Bool) {
+    if leavesFullBlock {
       // A block that stays full is reported to the append that finds no room for want of it.
       do throws(AofError) { try drainFullBlock() } catch {}
     }
-    if pending.leavesFullChunk { queueSealOfFullChunks() }
+    if leavesFullChunk { queueSealOfFullChunks() }
   }
 
   func checkSize(_ byteCount: Int, records: Int) throws(AofError) {

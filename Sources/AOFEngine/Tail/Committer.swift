@@ -4,28 +4,32 @@ import AOFSystem
 import Glibc
 
 /// What the committing thread works with. Everything here keeps its memory from batch to batch.
-final class Committer {
+struct Committer: ~Copyable {
   /// The segment that takes appends.
   var segment: WalSegment
   /// The number of the segment that was created last.
   var lastSequence: UInt64
   /// Where the next frame goes.
   var position: WalPosition
-  /// The appends to commit now.
+  /// The appends that came while another thread committed, to be committed with its own by the thread that leads now.
   var batch: [UnsafeMutablePointer<PendingAppend>] = []
-  /// Those of them whose frames are gathered and not yet written.
-  var gathered: [UnsafeMutablePointer<PendingAppend>] = []
   /// Set with the failure of the WAL, by whatever fails in this role.
   var hasFailed = false
   /// The logs with frames in ``segment``.
   var logs: [Aof] = []
 
-  /// What one write takes: runs of `staging`, and large bodies where they lie.
-  private var pieces: [iovec] = []
+  /// Appends whose frames are gathered and not yet written, in order.
+  private(set) var firstGathered: UnsafeMutablePointer<PendingAppend>?
+  private var lastGathered: UnsafeMutablePointer<PendingAppend>?
   private(set) var gatheredSize = 0
   private var frameCount = 0
+  /// Headers and small bodies. Where nothing else is gathered, that is the whole of what is written.
   private let staging: UnsafeMutableRawBufferPointer
   private var staged = 0
+  /// What one write takes, where large bodies lie between runs of `staging`.
+  private var pieces: [iovec] = []
+  /// How much of `staging` is in `pieces`.
+  private var stagedInPieces = 0
 
   /// Frames that one write takes.
   static let maximumFrames = 256
@@ -41,7 +45,6 @@ final class Committer {
     staging = .allocate(
       byteCount: Self.maximumFrames * (WALFormat.frameSize(body: Self.largestStagedBody) + WALFormat.frameAlignment),
       alignment: 64)
-    pieces.reserveCapacity(Self.maximumFrames * 2 + 1)
   }
 
   deinit { staging.deallocate() }
@@ -54,7 +57,7 @@ final class Committer {
   var segmentRoom: Int { Int(segment.header.size) - segment.offset(of: position) }
 
   /// Adds one frame to what is written next.
-  func gather(_ header: WALFrameHeader, body: UnsafeRawBufferPointer) {
+  mutating func gather(_ header: WALFrameHeader, body: UnsafeRawBufferPointer) {
     let size = WALFormat.frameSize(body: body.count)
     let padding = size - WALFormat.frameHeaderSize - body.count
     header.encode(into: stage(WALFormat.frameHeaderSize), nonce: segment.header.nonce)
@@ -63,6 +66,7 @@ final class Committer {
       rest.copyMemory(from: body)
       rest.suffix(padding).initializeMemory(as: UInt8.self, repeating: 0)
     } else {
+      closeRun()
       pieces.append(iovec(iov_base: UnsafeMutableRawPointer(mutating: body.baseAddress), iov_len: body.count))
       if padding > 0 { stage(padding).initializeMemory(as: UInt8.self, repeating: 0) }
     }
@@ -70,29 +74,34 @@ final class Committer {
     gatheredSize += size
   }
 
-  /// The next `count` bytes of the staging buffer, as a part of what is written.
-  private func stage(_ count: Int) -> UnsafeMutableRawBufferPointer {
-    let run = UnsafeMutableRawBufferPointer(rebasing: staging[staged..<(staged + count)])
-    staged += count
-    let last = pieces.count - 1
-    if last >= 0, let base = pieces[last].iov_base, base + pieces[last].iov_len == run.baseAddress {
-      pieces[last].iov_len += count
-    } else {
-      pieces.append(iovec(iov_base: run.baseAddress, iov_len: count))
-    }
-    return run
+  /// The frames of `append` are gathered.
+  mutating func didGather(_ append: UnsafeMutablePointer<PendingAppend>) {
+    append.pointee.next = nil
+    if let last = lastGathered { last.pointee.next = append } else { firstGathered = append }
+    lastGathered = append
+  }
+
+  /// The next `count` bytes of the staging buffer.
+  private mutating func stage(_ count: Int) -> UnsafeMutableRawBufferPointer {
+    defer { staged += count }
+    return UnsafeMutableRawBufferPointer(rebasing: staging[staged..<(staged + count)])
+  }
+
+  private mutating func closeRun() {
+    guard staged > stagedInPieces, let base = staging.baseAddress else { return }
+    pieces.append(iovec(iov_base: base + stagedInPieces, iov_len: staged - stagedInPieces))
+    stagedInPieces = staged
   }
 
   /// Writes what is gathered at ``position``, which does not move.
-  func write() throws(AofError) {
+  mutating func write() throws(AofError) {
     let offset = segment.offset(of: position)
-    if pieces.count == 1 {
-      try segment.file.write(UnsafeRawBufferPointer(rebasing: staging[..<staged]), at: offset)
-    } else {
-      try pieces.withTypedMutableBuffer { pieces throws(AofError) in
-        try segment.file.write(pieces: pieces, at: offset)
-      }
+    if pieces.isEmpty {
+      return try segment.file.write(UnsafeRawBufferPointer(rebasing: staging[..<staged]), at: offset)
     }
+    closeRun()
+    let file = segment.file
+    try pieces.withTypedMutableBuffer { pieces throws(AofError) in try file.write(pieces: pieces, at: offset) }
   }
 
   /// Covers with zeros what a failed ``write()`` may have left.
@@ -104,9 +113,11 @@ final class Committer {
   }
 
   /// Forgets what was gathered.
-  func clear() {
-    gathered.removeAll(keepingCapacity: true)
-    pieces.removeAll(keepingCapacity: true)
+  mutating func clear() {
+    firstGathered = nil
+    lastGathered = nil
+    if !pieces.isEmpty { pieces.removeAll(keepingCapacity: true) }
+    stagedInPieces = 0
     gatheredSize = 0
     frameCount = 0
     staged = 0

@@ -4,22 +4,21 @@ import AOFSystem
 
 /// The committer's work. All of it runs on the one thread that holds the role.
 extension WriteAheadLog {
-  /// Commits `committer.batch`: each append is then visible in its log or has its error set, or it waits for a large
-  /// append of its log, or for room in the log's buffer.
-  func commit(durableMark: WalPosition, failure: AofError?) {
+  /// Commits the leading thread's own append and the batch that came with it: each append is then visible in its log or
+  /// has its error set, or it waits for a large append of its log, or for room in the log's buffer.
+  /// - Parameter own: nil if it is in the batch.
+  func commit(_ own: UnsafeMutablePointer<PendingAppend>?, durableMark: WalPosition, failure: AofError?) {
     let stamp = Stamp(time: environment.clock.now(), durableMark: durableMark)
-    for pointer in committer.batch {
-      if let failure = failure ?? committerFailure {
-        pointer.pointee.end(with: failure)
-        continue
-      }
-      do throws(AofError) {
-        try gather(pointer, stamp)
-      } catch {
-        pointer.pointee.end(with: error)
-      }
+    if let own { commit(own, stamp, failure) }
+    if !committer.pointee.batch.isEmpty {
+      for pointer in committer.pointee.batch { commit(pointer, stamp, failure) }
     }
     writeGathered(stamp)
+  }
+
+  private func commit(_ append: UnsafeMutablePointer<PendingAppend>, _ stamp: Stamp, _ failure: AofError?) {
+    if let failure = failure ?? committerFailure { return append.pointee.end(with: failure) }
+    do throws(AofError) { try gather(append, stamp) } catch { append.pointee.end(with: error) }
   }
 
   /// What all frames of a batch say.
@@ -29,17 +28,17 @@ extension WriteAheadLog {
   }
 
   /// A write of this batch may have failed the WAL for the rest of it.
-  private var committerFailure: AofError? { committer.hasFailed ? state.withLock { $0.failure } : nil }
+  private var committerFailure: AofError? { committer.pointee.hasFailed ? state.withLock { $0.failure } : nil }
 
   private func gather(_ pointer: UnsafeMutablePointer<PendingAppend>, _ stamp: Stamp) throws(AofError) {
     let log = pointer.pointee.log
     let size = pointer.pointee.framedSize
     let records = pointer.pointee.records
-    if !committer.hasRoom(frames: records.count, size: size) {
+    if !committer.pointee.hasRoom(frames: records.count, size: size) {
       writeGathered(stamp)
       // What a failed write left would go on behind a shorter one in its place.
       if let failure = committerFailure { throw failure }
-      if committer.segmentRoom < size { try startSegment(forLog: nil) }
+      if committer.pointee.segmentRoom < size { try startSegment(forLog: nil) }
     }
     var reservation = try log.reserve(pointer)
     if case .afterPublishing = reservation {
@@ -56,7 +55,7 @@ extension WriteAheadLog {
       pointer.pointee.lsn = lsn
       var position = lsn
       for record in records {
-        committer.gather(
+        committer.pointee.gather(
           WALFrameHeader(
             kind: pointer.pointee.kind, logID: log.id, generation: log.committingGeneration, lsn: position,
             length: UInt32(record.payload.count), time: stamp.time, durableMark: stamp.durableMark,
@@ -64,64 +63,72 @@ extension WriteAheadLog {
           body: record.body)
         position = position + record.payload.count
       }
-      committer.gathered.append(pointer)
+      committer.pointee.didGather(pointer)
     }
   }
 
   /// Writes what is gathered, and makes it visible; or sets its error, and makes sure that no recovery finds it.
   private func writeGathered(_ stamp: Stamp) {
-    guard !committer.gathered.isEmpty else { return }
-    defer { committer.clear() }
+    guard let first = committer.pointee.firstGathered else { return }
+    defer { committer.pointee.clear() }
     do throws(AofError) {
-      try committer.write()
+      try committer.pointee.write()
     } catch {
-      for pointer in committer.gathered {
-        pointer.pointee.end(with: error)
-        pointer.pointee.log.cancelReserved()
+      var next: UnsafeMutablePointer<PendingAppend>? = first
+      while let append = next {
+        append.pointee.end(with: error)
+        append.pointee.log.cancelReserved()
+        next = append.pointee.next
       }
       do throws(AofError) {
-        try committer.erase()
+        try committer.pointee.erase()
       } catch let eraseError {
-        committer.hasFailed = true
+        committer.pointee.hasFailed = true
         fail(eraseError)
       }
       return
     }
-    committer.position = committer.position + committer.gatheredSize
-    let end = committer.position
+    committer.pointee.position = committer.pointee.position + committer.pointee.gatheredSize
+    let end = committer.pointee.position
     // Before anything is visible: a sync of it must find that it is written.
     state.withLock { $0.written = end }
-    for pointer in committer.gathered {
-      let log = pointer.pointee.log
-      log.publish(pointer, through: end, time: stamp.time)
-      if log.committedSegment != committer.segment.sequence {
-        log.committedSegment = committer.segment.sequence
-        committer.logs.append(log)
-      }
-      log.committedEnd = pointer.pointee.lsn + pointer.pointee.byteCount
-      pointer.pointee.phase = .done
+    var next: UnsafeMutablePointer<PendingAppend>? = first
+    while let append = next {
+      append.pointee.log.publish(append, through: end, time: stamp.time)
+      noteInSegment(append)
+      append.pointee.phase = .done
+      next = append.pointee.next
     }
+  }
+
+  private func noteInSegment(_ append: UnsafeMutablePointer<PendingAppend>) {
+    let log = append.pointee.log
+    if log.committedSegment != committer.pointee.segment.sequence {
+      log.committedSegment = committer.pointee.segment.sequence
+      committer.pointee.logs.append(log)
+    }
+    log.committedEnd = append.pointee.lsn + append.pointee.byteCount
   }
 
   // MARK: Segments
 
   /// A number that no segment has had, whether or not it was ever activated.
   private func nextSequence() -> UInt64 {
-    defer { committer.lastSequence += 1 }
-    return committer.lastSequence + 1
+    defer { committer.pointee.lastSequence += 1 }
+    return committer.pointee.lastSequence + 1
   }
 
   /// Creates the segment that continues the WAL. Only the committer may activate it.
   func prepareSegment(forLog start: (log: LogID, lsn: LSN)?) throws(AofError) -> WalSegment {
     try pool.prepare(
       Self.header(
-        sequence: nextSequence(), base: committer.position, storeID: storeID, environment: environment),
+        sequence: nextSequence(), base: committer.pointee.position, storeID: storeID, environment: environment),
       start: start)
   }
 
   /// Whether the segment begins exactly where the WAL ends.
   func continues(with segment: WalSegment) -> Bool {
-    segment.base == committer.position && segment.sequence > committer.segment.sequence
+    segment.base == committer.pointee.position && segment.sequence > committer.pointee.segment.sequence
   }
 
   /// Goes on in a new segment.
@@ -137,7 +144,7 @@ extension WriteAheadLog {
 
   /// Goes on in `prepared`, which begins where the WAL ends. After an error the WAL goes on where it was, or has failed.
   func activate(_ prepared: WalSegment) throws(AofError) {
-    assert(prepared.base == committer.position, "a segment continues the WAL")
+    assert(prepared.base == committer.pointee.position, "a segment continues the WAL")
     let segment: WalSegment
     do throws(AofError) {
       segment = try pool.activate(prepared)
@@ -146,22 +153,22 @@ extension WriteAheadLog {
       do throws(AofError) {
         try pool.deactivate(prepared)
       } catch {
-        committer.hasFailed = true
+        committer.pointee.hasFailed = true
         fail(error)
       }
       throw error
     }
     endSegment()
     state.withLock { $0.segments.append(LiveSegment(segment: segment)) }
-    committer.segment = segment
+    committer.pointee.segment = segment
     if let action = whenSegmentCloses.withLock({ $0 }) { action() }
   }
 
   /// Notes where the frames of the active segment end, and those of each log in it.
   private func endSegment() {
-    let logEnds = Dictionary(committer.logs.map { ($0.id, $0.committedEnd) }, uniquingKeysWith: { $1 })
-    let end = committer.position
-    committer.logs.removeAll(keepingCapacity: true)
+    let logEnds = Dictionary(committer.pointee.logs.map { ($0.id, $0.committedEnd) }, uniquingKeysWith: { $1 })
+    let end = committer.pointee.position
+    committer.pointee.logs.removeAll(keepingCapacity: true)
     state.withLock { state in
       let last = state.segments.count - 1
       state.segments[last].end = end

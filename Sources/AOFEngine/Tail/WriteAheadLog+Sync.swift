@@ -54,7 +54,9 @@ extension WriteAheadLog {
   /// - Returns: whether it still has the role.
   @discardableResult
   private func flush(isLast: Bool) -> Bool {
-    awaitGroup()
+    // A thread that leaves waits for itself; others are among those that wait.
+    let own = isLast ? 1 : 0
+    awaitGroup(besides: own)
     let (files, end) = state.withLock { ($0.unsyncedFiles, $0.written) }
     var failure: AofError?
     do throws(AofError) {
@@ -67,6 +69,7 @@ extension WriteAheadLog {
     let (served, keepsRole, mustQueue) = state.withLock { state in
       if failure == nil { state.synced = end }
       let served = state.takeServed(failure: failure)
+      state.lastGroup = served.count + own
       let isAwaited = !state.syncWaiters.isEmpty
       if isLast, isAwaited { successor = state.takeWaitingThread() }
       let mustQueue = isLast && isAwaited && successor == nil
@@ -82,9 +85,9 @@ extension WriteAheadLog {
 
   /// Those whom the last flush served are likely to come again, each with its next append. The ones that are about to are
   /// let by, or the flush would serve the first of them alone, and all others wait for a second one.
-  private func awaitGroup() {
+  private func awaitGroup(besides own: Int) {
     for _ in 0..<Self.longestGroupWait {
-      let isComplete = state.withLock { $0.syncWaiters.count + 1 >= $0.lastGroup }
+      let isComplete = state.withLock { $0.syncWaiters.count + own >= $0.lastGroup }
       if isComplete { return }
       SystemThread.yield()
     }
@@ -129,7 +132,6 @@ extension WriteAheadLog.State {
     let limit = failure == nil ? synced : WalPosition(rawValue: .max)
     let served = syncWaiters.filter { $0.position <= limit }
     syncWaiters.removeAll { $0.position <= limit }
-    lastGroup = served.count + 1
     return served
   }
 

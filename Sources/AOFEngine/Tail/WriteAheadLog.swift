@@ -50,7 +50,7 @@ final class WriteAheadLog: Sendable {
   /// Flushes for those who wait without a thread, when whoever flushed before has gone.
   let flusher: WorkQueue
   /// INVARIANT: touched only by the thread that set `isCommitting`.
-  nonisolated(unsafe) let committer: Committer
+  nonisolated(unsafe) let committer: UnsafeMutablePointer<Committer>
 
   /// Starts a WAL with a fresh segment. Whatever older segments hold has been recovered.
   init(
@@ -63,9 +63,15 @@ final class WriteAheadLog: Sendable {
     flusher = try WorkQueue(name: "aofs-flush", threads: 1)
     let segment = try pool.activate(
       pool.prepare(Self.header(sequence: firstSequence, base: base, storeID: storeID, environment: environment)))
-    committer = Committer(segment: segment)
+    committer = .allocate(capacity: 1)
+    committer.initialize(to: Committer(segment: segment))
     state = Lock(
       State(written: base, synced: base, segments: [LiveSegment(segment: segment)]))
+  }
+
+  deinit {
+    committer.deinitialize(count: 1)
+    committer.deallocate()
   }
 
   static func header(
@@ -111,22 +117,22 @@ final class WriteAheadLog: Sendable {
   /// Commits one batch, then hands the role to the first that came meanwhile.
   /// - Returns: what became of the thread's own append; it may still be waiting.
   private func lead(with own: UnsafeMutablePointer<PendingAppend>, isQueued: Bool) -> PendingAppend.Phase {
-    if !isQueued { committer.batch.append(own) }
     let (failure, mark) = state.withLock { state in
-      committer.batch.append(contentsOf: state.queue)
-      state.queue.removeAll(keepingCapacity: true)
+      if !state.queue.isEmpty { swap(&state.queue, &committer.pointee.batch) }
       return (state.failure, state.synced)
     }
     own.pointee.phase = .waiting
-    commit(durableMark: mark, failure: failure)
+    commit(isQueued ? nil : own, durableMark: mark, failure: failure)
     // Once the role is handed on, the committer is another thread's, and so are appends that were set aside.
     let phase = own.pointee.phase
     var woken: UnsafeMutablePointer<PendingAppend>?
-    for pointer in committer.batch where pointer != own && pointer.pointee.phase != .waiting {
-      pointer.pointee.next = woken
-      woken = pointer
+    if !committer.pointee.batch.isEmpty {
+      for pointer in committer.pointee.batch where pointer != own && pointer.pointee.phase != .waiting {
+        pointer.pointee.next = woken
+        woken = pointer
+      }
+      committer.pointee.batch.removeAll(keepingCapacity: true)
     }
-    committer.batch.removeAll(keepingCapacity: true)
     handRoleOn()
     while let pointer = woken {
       woken = pointer.pointee.next

@@ -4,10 +4,11 @@ import Glibc
 ///
 /// ``Lock`` serves wherever nobody waits for a change of the value; a monitor adds
 /// the waiting. Bodies run under the lock: they compute and copy, and make no system call.
-package final class Monitor<State>: @unchecked Sendable {  // `mutex` guards `state`
+package final class Monitor<State>: @unchecked Sendable {  // `mutex` guards what `state` points to
   private let mutex: UnsafeMutablePointer<pthread_mutex_t>
   private let changed: UnsafeMutablePointer<pthread_cond_t>
-  private var state: State
+  /// As in ``Lock``.
+  @usableFromInline package let state: UnsafeMutablePointer<State>
 
   package init(_ state: sending State) {
     mutex = .allocate(capacity: 1)
@@ -21,10 +22,13 @@ package final class Monitor<State>: @unchecked Sendable {  // `mutex` guards `st
     pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC)
     pthread_cond_init(changed, &attributes)
     pthread_condattr_destroy(&attributes)
-    self.state = state
+    self.state = .allocate(capacity: 1)
+    self.state.initialize(to: state)
   }
 
   deinit {
+    state.deinitialize(count: 1)
+    state.deallocate()
     pthread_cond_destroy(changed)
     changed.deallocate()
     pthread_mutex_destroy(mutex)
@@ -38,7 +42,7 @@ package final class Monitor<State>: @unchecked Sendable {  // `mutex` guards `st
   ) throws(Failure) -> Result {
     lock()
     defer { unlock() }
-    return try body(&unguarded)
+    return try body(&state.pointee)
   }
 
   /// Runs `body` on the value, alone, then wakes all waiters.
@@ -51,7 +55,7 @@ package final class Monitor<State>: @unchecked Sendable {  // `mutex` guards `st
       wakeAll()
       unlock()
     }
-    return try body(&unguarded)
+    return try body(&state.pointee)
   }
 
   /// Waits until `ready` returns a value, and returns it. `ready` runs under the lock, at once and after
@@ -63,7 +67,7 @@ package final class Monitor<State>: @unchecked Sendable {  // `mutex` guards `st
     lock()
     defer { unlock() }
     while true {
-      if let result = try ready(&unguarded) { return result }
+      if let result = try ready(&state.pointee) { return result }
       waitForChange()
     }
   }
@@ -84,15 +88,9 @@ package final class Monitor<State>: @unchecked Sendable {  // `mutex` guards `st
     lock()
     defer { unlock() }
     while true {
-      if let result = try ready(&unguarded) { return result }
-      if pthread_cond_timedwait(changed, mutex, &deadline) == ETIMEDOUT { return try ready(&unguarded) }
+      if let result = try ready(&state.pointee) { return result }
+      if pthread_cond_timedwait(changed, mutex, &deadline) == ETIMEDOUT { return try ready(&state.pointee) }
     }
-  }
-
-  @usableFromInline
-  package var unguarded: State {
-    @inline(__always) _read { yield state }
-    @inline(__always) _modify { yield &state }
   }
 
   @usableFromInline package func lock() { pthread_mutex_lock(mutex) }
