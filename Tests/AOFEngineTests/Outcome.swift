@@ -29,7 +29,7 @@ final class Outcome: Sendable {
 }
 
 /// A cursor that has read one byte, and so holds its chunk if that is sealed.
-final class HeldCursor {
+final class HeldCursor: @unchecked Sendable {  // used by one thread at a time: the tests hand it over
   private var cursor: AofCursor?
 
   init(_ log: Aof, at lsn: LSN) throws {

@@ -160,6 +160,32 @@ import Testing
     late.letGo()
   }
 
+  @Test(arguments: [TruncationRequest.Direction.head, .tail])
+  func aReaderThatIsNotWaitedForNeverGetsFreedBytes(_ direction: TruncationRequest.Direction) throws {
+    let (store, disk) = (TestStore(), FaultyDisk())
+    store.environment = disk.environment
+    let (log, bytes) = try filled(store)
+    try log.sealTail()
+    let cursor = try HeldCursor(log, at: 0)
+    let request = TruncationRequest(direction, at: direction == .head ? 131_072 : 4096)
+    let result = Outcome(of: request, on: log)
+    try result.waitUntilWaiting(request)
+    let isFirst = Once()
+    // All of the truncation happens while a later reader is about to read the chunk file.
+    disk.before { operation in
+      guard operation.kind == .read, operation.path.hasSuffix(".chunk"), isFirst.first() else { return }
+      cursor.letGo()
+      _ = try? result.get()
+    }
+    let error = #expect(throws: AofError.self) { try log.bytes(at: 8192, count: 100) }
+    #expect(error?.code == (direction == .head ? .belowHead : .cutOff))
+    #expect(isFirst.isDone)
+    disk.before(nil)
+    let kept = direction == .head ? 131_072..<400_000 : 0..<4096
+    #expect(try log.contents(from: LSN(rawValue: UInt64(kept.lowerBound))) == Array(bytes[kept]))
+    #expect(try store.manager().incidents.isEmpty)
+  }
+
   @Test func aCancelledRequestChangesNothing() throws {
     let store = TestStore()
     let (log, bytes) = try filled(store)
