@@ -41,8 +41,8 @@ struct ControlArguments {
     case .verify: return try verify()
     case .objects: return .objects(try requiredTarget())
     case .status: return .status(try target())
-    case .trim: return .trim(try requiredTarget(), try lsn())
-    case .truncate: return .truncate(try requiredTarget(), try lsn())
+    case .trim: return .trim(try requiredTarget(), try lsn(), timeout: try timeout())
+    case .truncate: return .truncate(try requiredTarget(), try lsn(), timeout: try timeout())
     }
   }
 
@@ -88,6 +88,20 @@ struct ControlArguments {
     return .verify(try target(), remote: remote, format: format)
   }
 
+  private func timeout() throws(AofError) -> Duration? {
+    guard let text = options["timeout"] else { return nil }
+    guard text.utf8.allSatisfy(Self.isDigit), let seconds = Int(text), seconds <= Self.longestTimeout else {
+      throw misuse(
+        "timeout=\(shown(text)) is not possible", remedy: "write whole seconds, from 0 to \(Self.longestTimeout)")
+    }
+    return .seconds(seconds)
+  }
+
+  /// A day, in seconds.
+  private static let longestTimeout = 86_400
+
+  private static func isDigit(_ byte: UInt8) -> Bool { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte) }
+
   // MARK: Words
 
   private mutating func target() throws(AofError) -> ControlCommand.Target {
@@ -115,7 +129,7 @@ struct ControlArguments {
   }
 
   private func lsn(_ bytes: ArraySlice<UInt8>) throws(AofError) -> LSN {
-    let isNumber = !bytes.isEmpty && bytes.allSatisfy { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }
+    let isNumber = !bytes.isEmpty && bytes.allSatisfy(Self.isDigit)
     guard isNumber, let value = UInt64(String(decoding: bytes, as: UTF8.self)), value <= LSN.max.rawValue
     else {
       throw misuse(

@@ -21,8 +21,9 @@ package enum ControlCommand: Hashable, Sendable {
   case verify(Target, remote: Bool, format: Format)
   case objects(Target)
   case status(Target)
-  case trim(Target, LSN)
-  case truncate(Target, LSN)
+  /// A nil timeout is the usual one.
+  case trim(Target, LSN, timeout: Duration?)
+  case truncate(Target, LSN, timeout: Duration?)
 }
 
 /// Whose control file a command was written to.

@@ -16,8 +16,8 @@ package enum ControlVerb: String, CaseIterable, Sendable {
     case .verify: "verify [LOG] [remote=yes] [format=json]"
     case .objects: "objects LOG"
     case .status: "status [LOG]"
-    case .trim: "trim LOG LSN"
-    case .truncate: "truncate LOG LSN"
+    case .trim: "trim LOG LSN [timeout=SECONDS]"
+    case .truncate: "truncate LOG LSN [timeout=SECONDS]"
     }
   }
 
@@ -32,8 +32,8 @@ package enum ControlVerb: String, CaseIterable, Sendable {
     case .verify: "check every sealed frame, and with remote=yes every object, against its checksum"
     case .objects: "list the remote objects that hold the log, in order"
     case .status: "show the watermarks"
-    case .trim: "forget what lies below LSN (not supported by this version)"
-    case .truncate: "forget what lies at and after LSN (not supported by this version)"
+    case .trim: "forget what lies below LSN, in whole pages of 4096 bytes"
+    case .truncate: "forget what lies at and after LSN"
     }
   }
 
@@ -42,6 +42,7 @@ package enum ControlVerb: String, CaseIterable, Sendable {
     switch self {
     case .create: ["chunk_size"]
     case .verify: ["remote", "format"]
+    case .trim, .truncate: ["timeout"]
     default: []
     }
   }

@@ -18,6 +18,8 @@ public struct AofError: Error, Sendable {
     case tooLarge
     /// A read below the head of the log.
     case belowHead
+    /// A read of a cursor that stands past where its log was cut meanwhile.
+    case cutOff
     case noSpace
     case quotaExceeded
     /// Checksums disagree: bytes are damaged and were not served.

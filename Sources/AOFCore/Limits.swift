@@ -7,6 +7,9 @@ public enum Limits {
   /// Frames of 128 KiB cost about 1 % of zstd's ratio on log text.
   public static let frameSize = 128 << 10
 
+  /// What trimming frees comes in whole pages of this size, in bytes.
+  public static let trimUnit = 4096
+
   /// The longest name of a log or directory, in bytes, without its path.
   public static let nameLength = 255
 

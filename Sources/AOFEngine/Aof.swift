@@ -61,6 +61,9 @@ public final class Aof: Sendable {
   /// The LSN that the next append gets.
   public var tailLSN: LSN { state.withLock { $0.tail } }
 
+  /// The tail, and the generation that it is of.
+  var end: (tail: LSN, generation: Generation) { state.withLock { ($0.tail, $0.generation) } }
+
   /// Everything below survives power loss.
   public var durableLSN: LSN { watermarks.durable }
 

@@ -94,7 +94,7 @@ extension FileSystem {
       let aof = try manager.log(record.id)
       let lastAppend = aof.modificationTime
       let coherence = coherence[aof.id]
-      let size = coherence.size(tail: aof.watermarks.tail, for: task)
+      let size = coherence.size(tail: { aof.watermarks.tail }, for: task)
       attributes.size = size.value
       switch size {
       case .known: break

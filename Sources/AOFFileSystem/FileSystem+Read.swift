@@ -61,8 +61,14 @@ extension FileSystem {
   private static func readResident(
     _ aof: Aof, at lsn: LSN, into buffer: UnsafeMutableRawBufferPointer
   ) throws(AofError) -> AofCursor.ReadOutcome {
-    var cursor = try aof.openCursor(at: lsn)
-    return try cursor.readResident(into: buffer)
+    while true {
+      var cursor = aof.cursor(at: lsn)
+      do throws(AofError) {
+        return try cursor.readResident(into: buffer)
+      } catch where error.code == .cutOff {
+        // Cut between its pieces: the answer is what the log holds now.
+      }
+    }
   }
 
   /// Brings back `range`, reads again, and goes on so until the READ has all its bytes.

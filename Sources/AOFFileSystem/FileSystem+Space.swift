@@ -14,8 +14,29 @@ extension FileSystem {
     switch mode {
     case FALLOC_FL_KEEP_SIZE: return
     case 0 where end <= handle.aof.watermarks.tail.rawValue: return
+    case FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE: try trim(handle.aof, offset..<end)
     case 0: throw AofError(.unsupported, "a log never holds bytes that nobody wrote")
     default: throw AofError(.unsupported, "fallocate mode \(mode) is not for logs")
+    }
+  }
+
+  /// Forgets the head of a log. Never waits for a lease: while this is answered, whoever else uses the file waits in
+  /// the kernel.
+  private func trim(_ aof: Aof, _ range: Range<UInt64>) throws(AofError) {
+    let marks = aof.watermarks
+    guard range.lowerBound <= marks.head.rawValue else {
+      throw AofError(.unsupported, "a log can be trimmed at its head alone, which is LSN \(marks.head)")
+    }
+    let end = min(range.upperBound, marks.tail.rawValue)
+    guard end == marks.tail.rawValue || end.isMultiple(of: UInt64(Limits.trimUnit)) else {
+      throw AofError(.invalidArgument, "a log is trimmed in whole pages of \(Limits.trimUnit) bytes")
+    }
+    do throws(AofError) {
+      try aof.truncate(TruncationRequest(.head, at: LSN(rawValue: end), timeout: .zero))
+    } catch where error.code == .timedOut {
+      throw AofError(
+        .busy, "readers hold what is to go", remedy: "try again, or write 'trim' to .ctl/command, which waits for them",
+        cause: error)
     }
   }
 

@@ -31,10 +31,10 @@ extension FileSystem {
     _ bytes: UnsafeRawBufferPointer, to handle: LogHandle, at offset: UInt64, _ flags: OpenFlags, by task: TaskID
   ) throws(AofError) -> WriteAnswer {
     guard let lastByte = bytes.last else { return .wrote(0) }
-    let range = try appendedRange(bytes, to: handle, at: offset, flags)
+    let (range, life) = try appendedRange(bytes, to: handle, at: offset, flags)
     let append = TailPage.Append(
       range: range.lowerBound.rawValue..<range.upperBound.rawValue, lastByte: lastByte, task: task,
-      isExpected: range.lowerBound.rawValue == offset)
+      isExpected: range.lowerBound.rawValue == offset, life: life)
     guard flags.syncsEachWrite else {
       guard let notices = notices(of: append, to: handle) else { return .wrote(bytes.count) }
       return .later(telling(handle, notices, then: .success(bytes.count)))
@@ -66,11 +66,11 @@ extension FileSystem {
     }
   }
 
-  /// Appends, and returns where the bytes went. From here until the kernel is told, it gets the size before.
+  /// Appends, and returns where the bytes went, and in which life of the log's end. From here until the kernel is told, it gets the size before.
   private func appendedRange(
     _ bytes: UnsafeRawBufferPointer, to handle: LogHandle, at offset: UInt64, _ flags: OpenFlags
-  ) throws(AofError) -> Range<LSN> {
-    handle.coherence.willAppend(tail: handle.aof.watermarks.tail)
+  ) throws(AofError) -> (range: Range<LSN>, life: Int) {
+    let life = handle.coherence.willAppend { handle.aof.watermarks.tail }
     do throws(AofError) {
       var start = LSN(rawValue: offset)
       if flags.appends {
@@ -79,7 +79,7 @@ extension FileSystem {
         guard start <= .max else { throw AofError(.notAtTail, "offset \(offset) is past the tail") }
         try handle.aof.append(bytes, at: start)
       }
-      return start..<start + bytes.count
+      return (start..<start + bytes.count, life)
     } catch {
       handle.coherence.didNotAppend()
       throw error

@@ -16,44 +16,11 @@ extension Manifest {
     try extents("log = ?", [Int64(log.rawValue)])
   }
 
-  /// The extents of a log that no published object holds yet, in the order of their LSNs. - Throws: `corrupt`.
-  package func unpublishedExtents(of log: LogID) throws(AofError) -> [AofChunkRecord] {
-    try extents("log = ? AND object_key IS NULL", [Int64(log.rawValue)])
-  }
-
   private func extents(_ condition: String, _ arguments: StatementArguments) throws(AofError) -> [AofChunkRecord] {
     try read { database in
       try Row.fetchAll(
         database, sql: "SELECT * FROM extents WHERE \(condition) ORDER BY first_lsn", arguments: arguments
       ).map(Self.extent)
-    }
-  }
-
-  /// Records objects that the remote manifest now names, the logs' new remote marks, and the number of the
-  /// chain's element that named them.
-  package func recordPublished(
-    _ objects: [(log: LogID, first: LSN, object: StoredObject)], remote: [LogID: LSN], sequence: UInt64
-  ) throws(AofError) {
-    try write { database in
-      for (log, first, object) in objects {
-        try database.execute(
-          sql: """
-            UPDATE extents SET object_key = ?, object_size = ?, object_checksum = ?, object_frames = ?
-            WHERE log = ? AND first_lsn = ?
-            """,
-          arguments: [
-            object.key, Int64(clamping: object.size), Int64(object.checksum),
-            Data(Self.encode(object.frameLengths)), Int64(log.rawValue), Int64(first.rawValue),
-          ])
-      }
-      for (log, lsn) in remote {
-        try database.execute(
-          sql: "UPDATE logs SET remote_lsn = max(remote_lsn, ?) WHERE id = ?",
-          arguments: [Int64(lsn.rawValue), Int64(log.rawValue)])
-      }
-      try database.execute(
-        sql: "UPDATE counters SET value = max(value, ?) WHERE name = 'remote_sequence'",
-        arguments: [Int64(clamping: sequence)])
     }
   }
 
@@ -85,7 +52,7 @@ extension Manifest {
       ])
   }
 
-  private static func extent(_ row: Row) throws -> AofChunkRecord {
+  static func extent(_ row: Row) throws -> AofChunkRecord {
     let log = LogID(rawValue: try row.natural("log"))
     let first = try row.lsn("first_lsn")
     let end = try row.lsn("end_lsn")
@@ -117,7 +84,7 @@ extension Manifest {
       frameLengths: decode(Array(lengths)))
   }
 
-  private static func encode(_ lengths: [UInt32]) -> [UInt8] {
+  static func encode(_ lengths: [UInt32]) -> [UInt8] {
     var bytes: [UInt8] = []
     bytes.reserveCapacity(lengths.count * 4)
     for length in lengths { bytes.append(littleEndian: length) }

@@ -95,7 +95,7 @@ extension Manifest {
   }
 
   /// Times that were set by hand hold until the next append after that.
-  private static func setModificationTime(_ time: UnixTime, of log: LogID, _ database: Database) throws {
+  static func setModificationTime(_ time: UnixTime, of log: LogID, _ database: Database) throws {
     try database.execute(
       sql: "UPDATE nodes SET mtime = ?1 WHERE id = ?2 AND ?1 > ctime",
       arguments: [time.rawValue, Int64(log.rawValue)])
@@ -103,7 +103,7 @@ extension Manifest {
 
   static func insert(_ log: AofDescriptorRecord, _ database: Database) throws {
     try database.execute(
-      sql: "INSERT INTO logs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+      sql: "INSERT INTO logs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0)",
       arguments: [
         Int64(log.id.rawValue), Int64(log.chunkSize.byteCount.rawValue), log.dataDirectory,
         log.walDirectory.rawValue, log.generation.rawValue, Int64(log.generationStart.rawValue),
@@ -112,7 +112,7 @@ extension Manifest {
       ])
   }
 
-  private static func log(_ row: Row) throws -> AofDescriptorRecord {
+  static func log(_ row: Row) throws -> AofDescriptorRecord {
     let id = LogID(rawValue: try row.natural("id"))
     let chunkSize = ByteCount(rawValue: try row.natural("chunk_size"))
     let sealed = try row.lsn("sealed_lsn")

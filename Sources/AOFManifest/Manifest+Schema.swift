@@ -41,7 +41,8 @@ extension Manifest {
           sealed_lsn INTEGER NOT NULL,
           applied_lsn INTEGER NOT NULL,
           applied_frames BLOB NOT NULL,
-          failure TEXT
+          failure TEXT,
+          remote_stale INTEGER NOT NULL
         );
 
         CREATE TABLE extents (
@@ -55,6 +56,12 @@ extension Manifest {
           residency BLOB,
           object_key TEXT, object_size INTEGER, object_checksum INTEGER, object_frames BLOB,
           PRIMARY KEY (log, first_lsn)
+        ) WITHOUT ROWID;
+
+        CREATE TABLE dropped_objects (
+          key TEXT PRIMARY KEY NOT NULL,
+          log INTEGER NOT NULL,
+          is_published INTEGER NOT NULL
         ) WITHOUT ROWID;
         """)
     for name in ["next_node", "epoch", "remote_sequence"] {

@@ -34,7 +34,9 @@ private func refusal(_ text: String, _ scope: ControlScope = .store) throws -> A
       ("verify a/b.log remote=yes format=json", .verify(log, remote: true, format: .json)),
       ("verify remote=no format=text", .verify(.unnamed, remote: false, format: .text)),
       ("objects a/b.log", .objects(log)), ("status", .status(.unnamed)), ("status a/b.log", .status(log)),
-      ("trim a/b.log 42\n", .trim(log, 42)), ("truncate a/b.log 0\n", .truncate(log, 0)),
+      ("trim a/b.log 42\n", .trim(log, 42, timeout: nil)), ("truncate a/b.log 0\n", .truncate(log, 0, timeout: nil)),
+      ("trim a/b.log 42 timeout=0\n", .trim(log, 42, timeout: .zero)),
+      ("truncate timeout=86400 a/b.log 7\n", .truncate(log, 7, timeout: .seconds(86_400))),
     ]
     for (text, command) in expected { #expect(try parse(text) == [command], "\(text)") }
     let verbs = Set(expected.compactMap { $0.0.split { " \n".contains($0) }.first.map(String.init) })
@@ -76,6 +78,8 @@ private func refusal(_ text: String, _ scope: ControlScope = .store) throws -> A
 
   @Test(arguments: [
     "create", "objects", "trim 5\n", "trim\n", "truncate a\n", "trim a x\n", "trim a -1\n", "trim a 1 2\n",
+    "trim a 1 timeout=\n", "trim a 1 timeout=-1\n", "trim a 1 timeout=1s\n", "trim a 1 timeout=86401\n",
+    "truncate a 1 timeout=99999999999999999999\n", "truncate a timeout=1\n", "seal a timeout=1",
     "trim a 9223372036854775808\n", "trim a 99999999999999999999999\n", "hydrate a 5", "hydrate a 5-",
     "hydrate a -5",
     "hydrate a 9-5", "hydrate a 1-2-3", "hydrate a +1-2", "seal a b", "help me", "seal chunk_size=1K",
@@ -96,7 +100,7 @@ private func refusal(_ text: String, _ scope: ControlScope = .store) throws -> A
 
   @Test func aLogsOwnFileTakesNoLogNames() throws {
     #expect(try parse("hydrate 0-10", .log) == [.hydrate(.unnamed, 0..<10)])
-    #expect(try parse("trim 10\n", .log) == [.trim(.unnamed, 10)])
+    #expect(try parse("trim 10\n", .log) == [.trim(.unnamed, 10, timeout: nil)])
     #expect(try parse("objects", .log) == [.objects(.unnamed)])
     #expect(try refusal("seal other.log", .log).remedy.contains(".ctl/command"))
     _ = try refusal("create", .log)

@@ -95,8 +95,8 @@ import Testing
       _ = try manager.createLog(AofConfig(name: "d/a"))
       let cases: [(String, Int32)] = [
         ("frob", EINVAL), ("seal nope", ENOENT), ("seal d", EISDIR), ("create d/a", EEXIST),
-        ("trim d/a 1\n", EOPNOTSUPP),
-        ("truncate d/a 1\n", EOPNOTSUPP), ("trim nope 1\n", ENOENT), ("objects nope", ENOENT),
+        ("trim d/a 1\n", EINVAL),
+        ("truncate d/a 1\n", EINVAL), ("trim nope 1\n", ENOENT), ("objects nope", ENOENT),
         ("status nope", ENOENT),
         ("create \"\\377\"", EINVAL), ("seal \(String(repeating: "n", count: 256))", ENAMETOOLONG),
       ]
@@ -106,6 +106,54 @@ import Testing
         #expect(answer.text.contains("error: ") && answer.text.hasSuffix("\n"), "\(command)")
         #expect(executor.lastResult() == answer.text)
       }
+    }
+  }
+
+  @Test func logsAreTrimmedAndCut() throws {
+    try withExecutor { manager, executor, _ in
+      let log = try manager.createLog(AofConfig(name: "a"))
+      _ = try log.append([UInt8](repeating: 7, count: 20_000))
+      let trimmed = run(executor, "trim a 9000\n")
+      #expect(trimmed.text == "a: begins at LSN 8192\n" && trimmed.error == nil && trimmed.cuts.isEmpty)
+      let cut = run(executor, "truncate a 10000 timeout=1\nseal a\n")
+      #expect(cut.text.hasPrefix("a: ended at LSN 10000, generation 1\n") && cut.error == nil)
+      #expect(cut.cuts == [ControlAnswer.Cut(log: log.id, lsn: 10_000)])
+      #expect(log.watermarks.head == 8192 && log.watermarks.tail == 10_000)
+      #expect(run(executor, "truncate a 100\n").error?.errno == EINVAL)
+      // Nobody lets go of this one.
+      _ = try log.append([UInt8](repeating: 8, count: 10_000))
+      _ = try log.sealTail()
+      var cursor = try log.openCursor(at: 8192)
+      var byte: [UInt8] = [0]
+      _ = try byte.withUnsafeMutableBytes { try cursor.read(into: $0) }
+      for verb in ["trim", "truncate"] {
+        #expect(run(executor, "\(verb) a 16384 timeout=0\n").error?.errno == ETIMEDOUT)
+      }
+      #expect(cursor.position == 8193 && log.watermarks.head == 8192 && log.watermarks.tail == 20_000)
+    }
+  }
+
+  @Test func aHoleIsNeverPunchedUnderAReaderNorWaitsForOne() throws {
+    try withExecutor { manager, executor, _ in
+      let log = try manager.createLog(AofConfig(name: "a"))
+      _ = try log.append([UInt8](repeating: 7, count: 20_000))
+      _ = try log.sealTail()
+      let files = try FileSystem(manager: manager, control: executor, options: FileSystemOptions())
+      defer { files.close() }
+      let handle = try files.open(log.id, OpenFlags(rawValue: O_RDWR | O_APPEND)).handle
+      let mode = FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE
+      do {
+        var cursor = try log.openCursor()
+        var byte: [UInt8] = [0]
+        _ = try byte.withUnsafeMutableBytes { try cursor.read(into: $0) }
+        let error = #expect(throws: AofError.self) {
+          try files.fallocate(handle, mode: mode, offset: 0, length: 8192)
+        }
+        #expect(error?.errno == EBUSY && log.watermarks.head == 0)
+        #expect(cursor.position == 1)
+      }
+      try files.fallocate(handle, mode: mode, offset: 0, length: 8192)
+      #expect(log.watermarks.head == 8192)
     }
   }
 

@@ -121,6 +121,28 @@ struct TailPageTests {
     #expect(append(20..<30, to: &page) == .invalidate(from: 0))
   }
 
+  @Test("after a cut the size shrinks, any page may be stale, and appends from before are not announced")
+  func cut() {
+    var page = TailPage(pageSize: 4096)
+    #expect(append(0..<9000, to: &page) == .reply)
+    #expect(page.size(tail: 9000, for: writer) == .known(9000))
+    let life = page.willAppend(tail: 9000)
+    page.didCut(at: 100)
+    #expect(page.size(tail: 100, for: other) == .known(100))
+    // The append went to 9000..<9050, and was cut off.
+    var late = appended(9000..<9050)
+    late.life = life
+    #expect(page.didAppend(late) == .invalidate(from: 0))
+    page.didInvalidate(late)
+    #expect(page.size(tail: 100, for: other) == .known(100))
+    let next = page.willAppend(tail: 100)
+    #expect(next == life + 1)
+    var append = appended(100..<200)
+    append.life = next
+    #expect(page.didAppend(append) == .reply)
+    #expect(page.size(tail: 200, for: writer) == .known(200))
+  }
+
   @Test("bytes that went elsewhere than the kernel believes are always announced")
   func unexpected() {
     var page = TailPage(pageSize: 4096)

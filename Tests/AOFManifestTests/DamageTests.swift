@@ -17,9 +17,11 @@ import Testing
       try manifest.seal([extent(log.id, 0..<1000)], of: log.id)
       let sealed = try #require(try manifest.log(log.id))
       try manifest.recordApplied([progress(sealed, applied: 1500)], firstSequences: [log.walDirectory: 4])
+      let object = StoredObject(key: "k\(number)", size: 9, checksum: 8, frameLengths: [7])
+      let state = try manifest.unpublished(of: log.id)
       try manifest.recordPublished(
-        [(log.id, 0, StoredObject(key: "k\(number)", size: 9, checksum: 8, frameLengths: [7]))], remote: [log.id: 1000],
-        sequence: 2)
+        [Publication(log: log.id, state: state, objects: [(state.extents[0], object)])], sequence: 2)
+      try manifest.recordAbandoned(["k\(number)-old"], of: log.id)
     }
     try manifest.close()
     sound = store.bytes
@@ -33,9 +35,10 @@ import Testing
     _ = try manifest.walDirectories()
     for log in try manifest.logs() {
       _ = try manifest.extents(of: log.id)
-      _ = try manifest.unpublishedExtents(of: log.id)
+      _ = try manifest.unpublished(of: log.id)
       _ = try manifest.extents(of: log.id, in: 0..<4096)
     }
+    _ = try manifest.deletableObjects()
     _ = try manifest.remoteSequence()
     _ = try manifest.beginEpoch()
     _ = try manifest.reserveNodeID()

@@ -25,12 +25,21 @@ import Testing
     #expect(try manifest.extents(of: log).allSatisfy { $0.residency.isFull && $0.object == nil })
   }
 
+  private let object = StoredObject(key: "chunks/ä", size: UInt64(Int64.max), checksum: .max, frameLengths: [.max])
+
+  /// Publishes one extent, as the log is now.
+  private func publish(_ index: Int, _ object: StoredObject, sequence: UInt64) throws {
+    let state = try manifest.unpublished(of: log)
+    try manifest.recordPublished(
+      [Publication(log: log, state: state, objects: [(try manifest.extents(of: log)[index], object)])],
+      sequence: sequence)
+  }
+
   @Test func publishing() throws {
-    let object = StoredObject(key: "chunks/ä", size: UInt64(Int64.max), checksum: .max, frameLengths: [.max])
-    try manifest.recordPublished([(log, 131_072, object)], remote: [log: 140_000], sequence: 3)
+    try publish(1, object, sequence: 3)
     #expect(try manifest.extents(of: log).map(\.object) == [nil, object, nil, nil])
-    #expect(try manifest.unpublishedExtents(of: log).map(\.range) == [ranges[0], ranges[2], ranges[3]])
-    #expect(try manifest.log(log)?.remote == 140_000)
+    #expect(try manifest.unpublished(of: log).extents.map(\.range) == [ranges[0], ranges[2], ranges[3]])
+    #expect(try manifest.log(log)?.remote == 262_145)
     #expect(try manifest.remoteSequence() == 3)
     try manifest.close()
     let again = try store.open()
@@ -40,12 +49,14 @@ import Testing
 
   @Test func marksNeverGoBack() throws {
     #expect(try manifest.remoteSequence() == 0)
-    try manifest.recordPublished([], remote: [log: 140_000], sequence: 5)
-    try manifest.recordPublished([], remote: [log: 131_072], sequence: 4)
-    #expect(try manifest.log(log)?.remote == 140_000)
+    try manifest.recordPublished([], sequence: 5)
+    try manifest.recordPublished([], sequence: 4)
     #expect(try manifest.remoteSequence() == 5)
-    try manifest.recordPublished([], remote: [log: 262_144], sequence: 6)
-    #expect(try manifest.log(log)?.remote == 262_144)
+    let old = try manifest.unpublished(of: log)
+    try manifest.seal([extent(log, 262_145..<262_200)], of: log)
+    try manifest.recordPublished([Publication(log: log, state: manifest.unpublished(of: log), objects: [])], sequence: 6)
+    try manifest.recordPublished([Publication(log: log, state: old, objects: [])], sequence: 6)
+    #expect(try manifest.log(log)?.remote == 262_200)
     #expect(try manifest.remoteSequence() == 6)
   }
 

@@ -55,7 +55,11 @@ EXPECTED = {
     "truncate larger": ("§truncate", {"EPERM"}),
     "fallocate 0, extending": ("§fallocate", {"EOPNOTSUPP"}),
     "fallocate KEEP_SIZE": ("§fallocate", {"ok"}),
-    "fallocate PUNCH_HOLE": ("§punch-hole", {"EOPNOTSUPP"}),
+    "fallocate PUNCH_HOLE, the head": ("§punch-hole", {"ok"}),
+    "read below the head": ("§read-below-head", {"ENODATA"}),
+    "SEEK_DATA below the head": ("§seek", {"4096"}),
+    "fallocate PUNCH_HOLE, not a page": ("§punch-hole", {"EINVAL"}),
+    "fallocate PUNCH_HOLE, not the head": ("§punch-hole", {"EOPNOTSUPP"}),
     "fallocate ZERO_RANGE": ("§fallocate-other", {"EOPNOTSUPP"}),
     "fallocate COLLAPSE_RANGE": ("§fallocate-other", {"EOPNOTSUPP"}),
     "fallocate INSERT_RANGE": ("§fallocate-other", {"EOPNOTSUPP"}),
@@ -103,6 +107,12 @@ EXPECTED = {
 def name_of(number):
     """The errno's name; of the two names that Linux has for one number, the documents' one."""
     return "EOPNOTSUPP" if number == errno.EOPNOTSUPP else errno.errorcode.get(number, str(number))
+
+
+def allocate(fd, mode, offset, length):
+    if libc.fallocate(fd, mode, ctypes.c_long(offset), ctypes.c_long(length)) != 0:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number))
 
 
 class Probe:
@@ -195,16 +205,12 @@ class Probe:
             self.ask("truncate " + label, lambda: os.truncate(self.log, self.size() + change))
         before = self.size()
 
-        def allocate(mode, offset):
-            if libc.fallocate(fd, mode, ctypes.c_long(offset), ctypes.c_long(4096)) != 0:
-                number = ctypes.get_errno()
-                raise OSError(number, os.strerror(number))
-
         for label, mode, offset in (("0, extending", 0, before), ("KEEP_SIZE", KEEP_SIZE, before),
-                                    ("PUNCH_HOLE", PUNCH_HOLE | KEEP_SIZE, 0), ("ZERO_RANGE", ZERO, 0),
+                                    ("PUNCH_HOLE, not the head", PUNCH_HOLE | KEEP_SIZE, 4096),
+                                    ("PUNCH_HOLE, not a page", PUNCH_HOLE | KEEP_SIZE, -1), ("ZERO_RANGE", ZERO, 0),
                                     ("COLLAPSE_RANGE", COLLAPSE, 0), ("INSERT_RANGE", INSERT, 0),
                                     ("UNSHARE_RANGE", UNSHARE, 0)):
-            self.ask("fallocate " + label, lambda: allocate(mode, offset))
+            self.ask("fallocate " + label, lambda: allocate(fd, mode, max(offset, 0), 4096 if offset >= 0 else 5000))
         self.ask("size after fallocate", lambda: "unchanged" if self.size() == before else "CHANGED")
         os.close(fd)
 
@@ -264,6 +270,13 @@ class Probe:
             self.ask("flock", lambda: fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB))
             self.ask("record lock", lambda: fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB))
 
+    def trimming(self):
+        with open(self.log, "ab") as file:
+            self.ask("fallocate PUNCH_HOLE, the head", lambda: allocate(file.fileno(), PUNCH_HOLE | KEEP_SIZE, 0, 4096))
+        with open(self.log, "rb") as file:
+            self.ask("read below the head", lambda: os.pread(file.fileno(), 4, 0))
+            self.ask("SEEK_DATA below the head", lambda: os.lseek(file.fileno(), 0, os.SEEK_DATA))
+
     def names(self):
         log = self.log
         self.ask("link", lambda: os.link(log, self.path("hard")))
@@ -282,6 +295,7 @@ class Probe:
         self.mapping_and_reading()
         self.copying()
         self.attributes()
+        self.trimming()
         self.names()
         return self.answers
 

@@ -10,8 +10,12 @@ final class Checkpointer: Sendable {
   /// The extents of one log that now have objects.
   struct Upload: Sendable {
     let log: Aof
-    let sealed: LSN
-    let objects: [(first: LSN, object: UploadedObject)]
+    /// The log as the manifest had it when the upload began.
+    let state: UnpublishedState
+    let objects: [(extent: AofChunkRecord, object: UploadedObject)]
+
+    /// Whether there is anything to tell the remote.
+    var isNews: Bool { !objects.isEmpty || !state.droppedObjects.isEmpty || state.isStale }
   }
 
   private struct State {
@@ -28,18 +32,21 @@ final class Checkpointer: Sendable {
   private let nameSpace: NameSpace
   private let remote: any RemoteStore
   private let environment: Environment
+  private let incidents: Incidents
   private let storeID: String
   let epoch: UInt64
   private let nonce: UInt64
   private let state: Monitor<State>
 
   init(
-    manifest: Manifest, nameSpace: NameSpace, remote: any RemoteStore, environment: Environment, storeID: String, epoch: UInt64
+    manifest: Manifest, nameSpace: NameSpace, remote: any RemoteStore, environment: Environment, incidents: Incidents,
+    storeID: String, epoch: UInt64
   ) throws(AofError) {
     self.manifest = manifest
     self.nameSpace = nameSpace
     self.remote = remote
     self.environment = environment
+    self.incidents = incidents
     self.storeID = storeID
     self.epoch = epoch
     nonce = environment.random()
@@ -71,6 +78,7 @@ final class Checkpointer: Sendable {
     } catch {
       for upload in uploads { results[upload.log.id] = .failure(error) }
     }
+    deleteDropped()
     return results
   }
 
@@ -86,43 +94,54 @@ final class Checkpointer: Sendable {
   /// Seals a log and uploads what the remote lacks of it.
   private func upload(_ log: Aof) throws(AofError) -> Upload {
     try log.sealTail()
-    let sealed = log.watermarks.sealed
-    var objects: [(LSN, UploadedObject)] = []
-    let extents = try manifest.unpublishedExtents(of: log.id)
-    // First of all it must be the right remote: an empty directory in its place would take objects just as well.
-    if !extents.isEmpty { _ = try openChain() }
-    for extent in extents where extent.range.upperBound <= sealed {
-      let object = try ChunkLease.holding(try log.chunks.chunk(extent.chunk)) { () throws(AofError) in
-        try ExtentUpload(extent, of: log, epoch: epoch).run()
+    while true {
+      let state = try manifest.unpublished(of: log.id)
+      var objects: [(AofChunkRecord, UploadedObject)] = []
+      do throws(AofError) {
+        // First of all it must be the right remote: an empty directory in its place would take objects just as well.
+        if !state.extents.isEmpty { _ = try openChain() }
+        for extent in state.extents {
+          let object = try ChunkLease.holding(try log.chunks.chunk(extent.chunk)) { () throws(AofError) in
+            try ExtentUpload(extent, of: log, epoch: epoch).run()
+          }
+          objects.append((extent, object))
+        }
+        return Upload(log: log, state: state, objects: objects)
+      } catch {
+        // What was truncated meanwhile could not be read any more, and need not be.
+        let now = try manifest.unpublished(of: log.id)
+        guard now.generation != state.generation || now.head != state.head else { throw error }
+        try manifest.recordAbandoned(objects.map(\.1.key.text), of: log.id)
       }
-      objects.append((extent.range.lowerBound, object))
     }
-    return Upload(log: log, sealed: sealed, objects: objects)
   }
 
   // MARK: Publishing
 
   /// Publishes uploads with one element of the chain, and records them locally.
   private func publish(_ uploads: [Upload]) throws(AofError) {
-    let news = uploads.filter { !$0.objects.isEmpty }
+    let news = uploads.filter(\.isNews)
     guard !news.isEmpty else { return }
+    var dropped: [ObjectKey] = []
+    for key in news.flatMap(\.state.droppedObjects) { dropped.append(try ObjectKey(parsing: key)) }
     let sequence = try extendChain { sequence in
       var record = RemoteManifestRecord(
         storeID: storeID, sequence: sequence, epoch: epoch, writerNonce: nonce, kind: .delta,
         time: environment.clock.now())
-      record.logs = news.compactMap { describe($0.log, remote: $0.sealed) }
+      record.logs = news.compactMap { describe($0.log, $0.state) }
       record.directories = directories(of: news)
       record.extents = news.flatMap { $0.objects.map { RemoteExtentRecord($0.object) } }
+      record.droppedObjects = dropped
       return record
     }
     try record(news, sequence: sequence)
   }
 
-  private func describe(_ log: Aof, remote: LSN) -> RemoteLogRecord? {
+  private func describe(_ log: Aof, _ state: UnpublishedState) -> RemoteLogRecord? {
     guard let node = nameSpace.node(log.id), let path = nameSpace.path(of: log.id) else { return nil }
     return RemoteLogRecord(
       id: log.id, path: path, attributes: RemoteNodeAttributes(node.attributes), chunkSize: log.chunkSize,
-      generation: log.generation, headLSN: log.watermarks.head, remoteLSN: remote)
+      generation: state.generation, headLSN: state.head, remoteLSN: state.sealed)
   }
 
   /// The directories above the logs.
@@ -185,26 +204,44 @@ final class Checkpointer: Sendable {
   }
 
   private func record(_ uploads: [Upload], sequence: UInt64) throws(AofError) {
-    var objects: [(log: LogID, first: LSN, object: StoredObject)] = []
-    var marks: [LogID: LSN] = [:]
-    for upload in uploads {
-      objects += upload.objects.map { (upload.log.id, $0.first, StoredObject($0.object)) }
-      marks[upload.log.id] = upload.sealed
+    let publications = uploads.map { upload in
+      Publication(
+        log: upload.log.id, state: upload.state, objects: upload.objects.map { ($0.extent, StoredObject($0.object)) })
     }
-    try manifest.recordPublished(objects, remote: marks, sequence: sequence)
-    for upload in uploads {
-      for (first, object) in upload.objects {
-        upload.log.chunks.setObject(StoredObject(object), ofExtentAt: first)
+    try manifest.recordPublished(publications, sequence: sequence)
+    for (upload, publication) in zip(uploads, publications) {
+      for (extent, object) in publication.objects { upload.log.chunks.setObject(object, of: extent) }
+      upload.log.finishPublishing(upload.state)
+    }
+  }
+
+  // MARK: Deleting
+
+  /// Deletes objects that the chain names no more. What cannot be deleted now is left to the next checkpoint.
+  private func deleteDropped() {
+    var deleted: [String] = []
+    do throws(AofError) {
+      for key in try manifest.deletableObjects() {
+        try remote.delete(RemoteKey(key))
+        deleted.append(key)
       }
-      upload.log.finishPublishing(through: upload.sealed)
+    } catch {
+      incidents.report("objects that no log needs any more are left in \(remote) for now: \(error)")
+    }
+    do throws(AofError) {
+      try manifest.recordDeleted(deleted)
+    } catch {
+      incidents.report("deleted objects could not be forgotten, and will be deleted again: \(error)")
     }
   }
 }
 
 extension Aof {
-  /// The remote holds everything below `lsn`.
-  fileprivate func finishPublishing(through lsn: LSN) {
-    state.change { $0.remote = max($0.remote, lsn) }
+  /// The remote holds what was sealed in `published`, unless the log was cut since.
+  fileprivate func finishPublishing(_ published: UnpublishedState) {
+    state.change { state in
+      if state.generation == published.generation { state.remote = max(state.remote, published.sealed) }
+    }
   }
 }
 

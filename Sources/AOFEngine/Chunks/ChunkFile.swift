@@ -28,6 +28,9 @@ final class ChunkFile: Sendable {
     if !isCopy { state.withLock { $0.written += 1 } }
   }
 
+  /// Copies that the remote held as well are to survive power loss, too.
+  func countCopies() { state.withLock { $0.written += 1 } }
+
   /// Makes what was written before the call survive power loss. One sync runs at a time, and whoever finds one under
   /// way waits for its outcome. - Throws: the first failure, again and again.
   func sync() throws(AofError) {

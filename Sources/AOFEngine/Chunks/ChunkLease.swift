@@ -1,15 +1,17 @@
 import AOFCore
 
-/// A hold on a chunk: for as long as it lives, nothing of the chunk is evicted.
+/// A hold on a chunk: for as long as it lives, nothing of the chunk is evicted, and a truncation that takes bytes of it
+/// waits, if it was asked for after the lease was taken.
 ///
 /// Held for the length of one request, or while the chunk is an open cursor's current one; never for as long as a
 /// file is open.
 public struct ChunkLease: ~Copyable, Sendable {
   let chunk: SealedChunk
+  private let number: UInt64
 
   init(_ chunk: SealedChunk) {
     self.chunk = chunk
-    chunk.state.withLock { $0.leases += 1 }
+    number = chunk.beginLease()
   }
 
   /// The chunk that is held.
@@ -25,5 +27,5 @@ public struct ChunkLease: ~Copyable, Sendable {
     return result
   }
 
-  deinit { chunk.state.change { $0.leases -= 1 } }
+  deinit { chunk.endLease(number) }
 }

@@ -48,11 +48,39 @@ final class ChunkTable: Sendable {
     }
   }
 
-  /// Adds objects that the manifest has now.
-  func setObject(_ object: StoredObject, ofExtentAt first: LSN) {
+  /// Adds an object that the manifest has now.
+  func setObject(_ object: StoredObject, of extent: AofChunkRecord) {
     state.withLock { state in
       state.revision += 1
-      state.chunks[chunkSize.chunkID(for: first)]?.setObject(object, ofExtentAt: first)
+      state.chunks[extent.chunk]?.setObject(object, of: extent)
+    }
+  }
+
+  /// Lets go of what the manifest has no more below `head`; `kept` is the extent that the head lies in.
+  /// - Returns: the chunks that lost bytes.
+  func trim(below head: LSN, keeping kept: AofChunkRecord?) -> [SealedChunk] {
+    let last = chunkSize.chunkID(for: head)
+    return state.withLock { state in
+      state.revision += 1
+      let affected = state.chunks.values.filter { $0.id <= last }
+      for chunk in affected {
+        chunk.trim(below: head, keeping: kept?.chunk == chunk.id ? kept : nil)
+        if chunk.id < last { state.chunks[chunk.id] = nil }
+      }
+      return affected
+    }
+  }
+
+  /// Lets go of what the manifest has no more past `lsn`; `kept` is the extent that was split there. The chunks stay:
+  /// they will be used again, and who holds them now holds them then.
+  /// - Returns: the chunks that lost bytes.
+  func cut(at lsn: LSN, keeping kept: AofChunkRecord?) -> [SealedChunk] {
+    let first = chunkSize.chunkID(for: lsn)
+    return state.withLock { state in
+      state.revision += 1
+      let affected = state.chunks.values.filter { $0.id >= first }
+      for chunk in affected { chunk.cut(at: lsn, keeping: kept?.chunk == chunk.id ? kept : nil) }
+      return affected
     }
   }
 

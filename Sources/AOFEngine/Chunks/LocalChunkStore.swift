@@ -118,6 +118,13 @@ public final class LocalChunkStore: Sendable {
     }
   }
 
+  /// Makes what was written of a chunk survive power loss, copies too. - Throws: as ``sync(_:)``.
+  func syncCopies(of log: LogID, in chunk: ChunkID) throws(AofError) {
+    try withFile(Key(log: log, chunk: chunk), creating: false) { file throws(AofError) in file.countCopies() }
+    state.withLock { _ = $0.dirtyChunks[log, default: []].insert(chunk) }
+    try sync(log)
+  }
+
   /// Frees the disk space of a range of one chunk.
   func discard(_ range: Range<LSN>, of log: LogID, chunkSize: ChunkSize) throws(AofError) {
     let offset = chunkSize.chunkOffset(for: range.lowerBound)
@@ -144,6 +151,43 @@ public final class LocalChunkStore: Sendable {
     return total
   }
 
+  // MARK: Truncation
+
+  /// Removes the files of a log's chunks below `chunk`, which nobody will ask for again.
+  func removeChunks(of log: LogID, below chunk: ChunkID) throws(AofError) {
+    for (id, path) in try chunkFiles(of: log) where id < chunk {
+      state.withLock { state in
+        state.files[Key(log: log, chunk: id)] = nil
+        state.allocated[log] = nil
+      }
+      try disk.remove(path)
+    }
+  }
+
+  /// Frees the disk space of a log from `lsn` on. The files stay: a thread may have one open that will be written again.
+  func discard(of log: LogID, from lsn: LSN, chunkSize: ChunkSize) throws(AofError) {
+    let first = chunkSize.chunkID(for: lsn)
+    for (id, _) in try chunkFiles(of: log) where id >= first {
+      let offset = id == first ? chunkSize.chunkOffset(for: lsn) : 0
+      try withFile(Key(log: log, chunk: id), creating: false) { file throws(AofError) in
+        let size = try file.file.size()
+        if offset < size { try file.file.punchHole(offset..<size) }
+      }
+      state.withLock { $0.allocated[log] = nil }
+    }
+  }
+
+  /// The chunk files that there are of a log.
+  private func chunkFiles(of log: LogID) throws(AofError) -> [(id: ChunkID, path: String)] {
+    guard let directory = state.withLock({ $0.directories[log] }), disk.exists(directory) else { return [] }
+    return try disk.list(directory).compactMap { name in
+      guard name.hasSuffix(Self.suffix), let id = UInt64(name.dropLast(Self.suffix.count), radix: 16) else { return nil }
+      return (ChunkID(rawValue: id), directory + "/" + name)
+    }
+  }
+
+  private static let suffix = ".chunk"
+
   // MARK: Open files
 
   /// Runs `body` on the chunk's file, which stays open for as long.
@@ -165,7 +209,7 @@ public final class LocalChunkStore: Sendable {
     guard let directory = state.withLock({ $0.directories[key.log] }) else {
       throw AofError(.notFound, "log \(key.log) is not open")
     }
-    let path = directory + "/" + FixedWidthNumber.hex(key.chunk.rawValue) + ".chunk"
+    let path = directory + "/" + FixedWidthNumber.hex(key.chunk.rawValue) + Self.suffix
     let file: File
     do throws(AofError) {
       file = try disk.open(path, .readWrite)

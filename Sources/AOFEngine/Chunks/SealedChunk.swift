@@ -19,6 +19,12 @@ final class SealedChunk: Sendable {
     var extents: [Extent]
     /// Readers, hydrations and uploads at work on the chunk. Nothing is evicted meanwhile.
     var leases = 0
+    /// Leases so far; each has its number.
+    var leasesEver: UInt64 = 0
+    /// A truncation that waits for leases, up to the one with the number `last`.
+    var leaseWatch: (request: TruncationRequest, last: UInt64)?
+    /// Threads that write fetched bytes to the chunk file.
+    var fills = 0
     /// Whether bytes are being discarded. Nothing is filled in meanwhile.
     var isEvicting = false
   }
@@ -107,7 +113,7 @@ final class SealedChunk: Sendable {
 
   private func mark(_ frame: Frame, resident: Bool, verified: Bool) {
     state.withLock { state in
-      for index in state.extents.indices where state.extents[index].record.range.lowerBound == frame.extent {
+      for index in state.extents.indices where state.extents[index].holds(frame) {
         state.extents[index].resident[frame.index] = resident
         state.extents[index].verified[frame.index] = verified
       }
@@ -147,10 +153,10 @@ final class SealedChunk: Sendable {
 
   func endEviction() { state.change { $0.isEvicting = false } }
 
-  /// Records the objects that hold the extents now.
-  func setObject(_ object: StoredObject, ofExtentAt first: LSN) {
+  /// Records the object that holds the extent now, if the log still has it.
+  func setObject(_ object: StoredObject, of extent: AofChunkRecord) {
     state.withLock { state in
-      for index in state.extents.indices where state.extents[index].record.range.lowerBound == first {
+      for index in state.extents.indices where state.extents[index].record.isSameRun(as: extent) {
         state.extents[index].record.object = object
       }
     }

@@ -10,7 +10,7 @@ extension Aof {
   @discardableResult
   public func hydrate(_ range: Range<LSN>? = nil) throws(AofError) -> ByteCount {
     let marks = watermarks
-    let wanted = range ?? marks.head..<marks.sealed
+    let wanted = range.map { $0.clamped(to: marks.head..<marks.sealed) } ?? marks.head..<marks.sealed
     let cold = try coldBytes(in: wanted)
     let result = Monitor<Result<Void, AofError>?>(nil)
     try services.hydrator.hydrate(self, wanted) { outcome in result.change { $0 = outcome } }

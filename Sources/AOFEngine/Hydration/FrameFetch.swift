@@ -25,8 +25,11 @@ struct FrameFetch {
     let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: compressed.count, alignment: 64)
     defer { buffer.deallocate() }
     // Frames count as resident from the first that is written, so the chunk is held against eviction.
-    try ChunkLease.holding(run.chunk) { () throws(AofError) in
-      try fetch(key, compressed, buffer)
+    do throws(AofError) {
+      try ChunkLease.holding(run.chunk) { () throws(AofError) in try fetch(key, compressed, buffer) }
+    } catch {
+      // Nobody needs what was truncated meanwhile: who waits for it finds that out by reading again.
+      if run.frames.contains(where: { run.chunk.holds($0) }) { throw error }
     }
   }
 
@@ -76,7 +79,8 @@ struct FrameFetch {
     guard CRC32C.checksum(UnsafeRawBufferPointer(plain)) == frame.checksum else {
       throw AofError(.corrupt, "its checksum does not match")
     }
-    run.chunk.state.wait { $0.isEvicting ? nil : () }
+    guard run.chunk.beginFill(frame) else { return }
+    defer { run.chunk.endFill() }
     try services.localChunks.write(
       UnsafeRawBufferPointer(plain), of: run.log.id, at: frame.range.lowerBound, chunkSize: run.log.chunkSize,
       isCopy: true)

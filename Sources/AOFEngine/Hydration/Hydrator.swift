@@ -8,10 +8,10 @@ import AOFSystem
 ///
 /// Runs on threads of its own, which wait for the remote; nobody else needs to.
 final class Hydrator: Sendable {
-  /// One frame of one log.
+  /// One frame of one object. After a cut an LSN may have another.
   struct FrameKey: Hashable {
-    let log: LogID
-    let lsn: LSN
+    let object: String
+    let index: Int
   }
 
   /// Somebody who waits for a number of frames.
@@ -74,14 +74,14 @@ final class Hydrator: Sendable {
       var fresh = run
       inFlight.withLock { inFlight in
         fresh.frames.removeAll { frame in
-          let key = FrameKey(log: log.id, lsn: frame.range.lowerBound)
+          let key = FrameKey(object: run.object.key, index: frame.index)
           defer { inFlight[key, default: []].append(waiter) }
           return inFlight[key] != nil
         }
       }
       for piece in Self.contiguous(fresh) {
         accepted = queue.add { [self] in fetch(piece) }
-        if !accepted { finish(piece.frames, of: log.id, Self.closing) }
+        if !accepted { finish(piece, Self.closing) }
       }
     }
     // The last count is ours, so that no callback comes before all frames are registered.
@@ -95,10 +95,11 @@ final class Hydrator: Sendable {
   /// The cold frames of a range, by object.
   private static func runs(of log: Aof, _ range: Range<LSN>) throws(AofError) -> [Run] {
     var runs: [Run] = []
-    let sealed = log.watermarks.sealed
-    var position = range.lowerBound
-    while position < min(range.upperBound, sealed) {
-      let span = log.chunkSize.firstSpan(of: position..<min(range.upperBound, sealed))
+    let marks = log.watermarks
+    let wanted = range.clamped(to: marks.head..<marks.sealed)
+    var position = wanted.lowerBound
+    while position < wanted.upperBound {
+      let span = log.chunkSize.firstSpan(of: position..<wanted.upperBound)
       let chunk = try log.chunks.chunk(log.chunkID(for: position))
       for frame in chunk.coldFrames(in: span) {
         guard let object = frame.object else {
@@ -140,13 +141,13 @@ final class Hydrator: Sendable {
     } catch {
       failure = error
     }
-    finish(run.frames, of: run.log.id, failure)
+    finish(run, failure)
   }
 
   /// Tells everybody who waits for these frames. A failure is theirs alone: the next read tries anew.
-  private func finish(_ frames: [SealedChunk.Frame], of log: LogID, _ failure: AofError?) {
-    for frame in frames {
-      let key = FrameKey(log: log, lsn: frame.range.lowerBound)
+  private func finish(_ run: Run, _ failure: AofError?) {
+    for frame in run.frames {
+      let key = FrameKey(object: run.object.key, index: frame.index)
       let waiters = inFlight.withLock { $0.removeValue(forKey: key) ?? [] }
       for waiter in waiters { waiter.frameDone(failure) }
     }

@@ -5,49 +5,45 @@ import AOFSystem
 extension Aof {
   /// A cursor at `lsn`. - Throws: `invalidArgument` past the tail.
   public func openCursor(at lsn: LSN = .zero) throws(AofError) -> AofCursor {
-    var cursor = AofCursor(log: self, position: .zero)
+    var cursor = AofCursor(log: self, position: .zero, generation: generation)
     try cursor.seek(Int64(clamping: lsn.rawValue))
     return cursor
   }
 
   /// A cursor at any LSN; one past the tail reads nothing.
-  package func cursor(at lsn: LSN) -> AofCursor { AofCursor(log: self, position: lsn) }
-
-  /// Where the bytes from an LSN on are.
-  private enum Source {
-    /// Copied from memory already.
-    case memory(Int)
-    /// In the chunk files, unsealed, up to this LSN.
-    case tailFile(end: LSN)
-    /// Sealed, up to this LSN.
-    case sealed(end: LSN)
+  package func cursor(at lsn: LSN) -> AofCursor {
+    AofCursor(log: self, position: lsn, generation: generation)
   }
 
   /// Reads from `lsn` on, up to the next chunk boundary or the end of what lies in the same place. 0 at the tail.
+  /// - Throws: `belowHead`; `cutOff` if the log was cut below `lsn` since the generation of `hold`.
   func readSpan(
-    at lsn: LSN, into buffer: UnsafeMutableRawBufferPointer, lease: inout ChunkLease?
+    at lsn: LSN, into buffer: UnsafeMutableRawBufferPointer, hold: inout ReadHold
   ) throws(AofError) -> AofCursor.ReadOutcome {
-    let source = try state.withLock { state throws(AofError) -> Source in
-      if lsn < state.sealed {
-        guard lsn >= state.head else { throw Self.belowHead(lsn, head: state.head) }
-        return .sealed(end: state.sealed)
+    while true {
+      let (source, generation) = try state.withLock { state throws(AofError) in
+        try state.check(lsn, since: hold.generation)
+        return (state.source(of: lsn, into: buffer), state.generation)
       }
-      if lsn < state.flushed { return .tailFile(end: state.flushed) }
-      return .memory(state.buffer.copy(from: lsn, into: buffer))
-    }
-    switch source {
-    case .memory(let count): return .read(count)
-    case .tailFile(let end): return try readTailFile(span(from: lsn, to: end, buffer), into: buffer, lease: &lease)
-    case .sealed(let end): return try readSealed(span(from: lsn, to: end, buffer), into: buffer, lease: &lease)
+      hold.generation = generation
+      let outcome: Result<AofCursor.ReadOutcome, AofError>
+      do throws(AofError) {
+        switch source {
+        case .memory(let count): return .read(count)
+        case .tailFile(let end): outcome = .success(try readTailFile(span(from: lsn, to: end, buffer), into: buffer))
+        case .sealed(let end):
+          outcome = .success(try readSealed(span(from: lsn, to: end, buffer), into: buffer, lease: &hold.lease))
+        }
+      } catch {
+        outcome = .failure(error)
+      }
+      // The bytes may have been freed while they were read, and then zeros were read, or found damaged.
+      if state.withLock({ $0.stillHas(source, at: lsn, of: generation) }) { return try outcome.get() }
     }
   }
 
   private func span(from lsn: LSN, to end: LSN, _ buffer: UnsafeMutableRawBufferPointer) -> Range<LSN> {
     chunkSize.firstSpan(of: lsn..<min(end, lsn + buffer.count))
-  }
-
-  private static func belowHead(_ lsn: LSN, head: LSN) -> AofError {
-    AofError(.belowHead, "LSN \(lsn) is below the head of the log, which is \(head)", remedy: "start at \(head)")
   }
 
   // MARK: Sealed chunks
@@ -84,6 +80,8 @@ extension Aof {
     } catch where error.code == .corrupt {
       failure = error
     }
+    // One that was truncated meanwhile is freed, not damaged.
+    guard chunk.holds(frame) else { return }
     let place = "chunk \(chunk.id) of log \(id), LSN \(frame.range.lowerBound)..<\(frame.range.upperBound)"
     services.incidents.report(
       "\(place) does not match its checksum on the local disk"
@@ -104,25 +102,27 @@ extension Aof {
     return CRC32C.checksum(UnsafeRawBufferPointer(buffer))
   }
 
+  /// The CRC32C of the part of a frame below `lsn`, of bytes that match the frame's own checksum. - Throws: `corrupt`.
+  func checksum(of frame: SealedChunk.Frame, below lsn: LSN) throws(AofError) -> UInt32 {
+    let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: frame.range.byteCount, alignment: 4096)
+    defer { buffer.deallocate() }
+    try services.localChunks.read(into: buffer, of: id, at: frame.range.lowerBound, chunkSize: chunkSize)
+    guard CRC32C.checksum(UnsafeRawBufferPointer(buffer)) == frame.checksum else {
+      throw AofError(
+        .corrupt, "LSN \(frame.range.lowerBound)..<\(frame.range.upperBound) of log \(id) is damaged on the local disk",
+        remedy: "run 'aofs verify' for the whole of it")
+    }
+    return CRC32C.checksum(UnsafeRawBufferPointer(rebasing: buffer[..<(lsn - frame.range.lowerBound)]))
+  }
+
   // MARK: The tail in its chunk files
 
   private func readTailFile(
-    _ span: Range<LSN>, into buffer: UnsafeMutableRawBufferPointer, lease: inout ChunkLease?
+    _ span: Range<LSN>, into buffer: UnsafeMutableRawBufferPointer
   ) throws(AofError) -> AofCursor.ReadOutcome {
-    var failure: AofError?
-    do throws(AofError) {
-      try verifyInherited(span)
-      let target = UnsafeMutableRawBufferPointer(rebasing: buffer[..<span.byteCount])
-      try services.localChunks.read(into: target, of: id, at: span.lowerBound, chunkSize: chunkSize)
-    } catch {
-      failure = error
-    }
-    // No lease protects the tail: were it sealed, uploaded and evicted meanwhile, zeros would have been read, or found
-    // damaged. How far it was sealed is known anew only now, and may be less than the span.
-    guard state.withLock({ span.lowerBound >= $0.sealed }) else {
-      return try readSpan(at: span.lowerBound, into: buffer, lease: &lease)
-    }
-    if let failure { throw failure }
+    try verifyInherited(span)
+    let target = UnsafeMutableRawBufferPointer(rebasing: buffer[..<span.byteCount])
+    try services.localChunks.read(into: target, of: id, at: span.lowerBound, chunkSize: chunkSize)
     return .read(span.byteCount)
   }
 
@@ -143,7 +143,44 @@ extension Aof {
   }
 }
 
+/// Where the bytes from an LSN on are.
+private enum ReadSource {
+  /// Copied from memory already.
+  case memory(Int)
+  /// In the chunk files, unsealed, up to this LSN.
+  case tailFile(end: LSN)
+  /// Sealed, up to this LSN.
+  case sealed(end: LSN)
+}
+
 extension LogState {
+  /// - Throws: `belowHead`; `cutOff` if the log was cut below `lsn` since it was in `generation`.
+  fileprivate func check(_ lsn: LSN, since generation: Generation) throws(AofError) {
+    if lsn < head {
+      throw AofError(
+        .belowHead, "LSN \(lsn) is below the head of the log, which is \(head)", remedy: "start at \(head)")
+    }
+    if let cut = cuts.lowest(since: generation), lsn > cut {
+      throw AofError(
+        .cutOff, "the log was cut at LSN \(cut), and LSN \(lsn) may hold other bytes since",
+        remedy: "go on from LSN \(cut)")
+    }
+  }
+
+  fileprivate func source(of lsn: LSN, into buffer: UnsafeMutableRawBufferPointer) -> ReadSource {
+    if lsn < sealed { return .sealed(end: sealed) }
+    if lsn < flushed { return .tailFile(end: flushed) }
+    return .memory(self.buffer.copy(from: lsn, into: buffer))
+  }
+
+  /// Whether what was read at `lsn` still lies where it was read. No lease protects the tail: it may have been sealed,
+  /// uploaded and evicted; and truncations wait only for the leases that they found.
+  fileprivate func stillHas(_ source: ReadSource, at lsn: LSN, of generation: Generation) -> Bool {
+    guard lsn >= head, generation == self.generation else { return false }
+    if case .tailFile = source { return lsn >= sealed }
+    return true
+  }
+
   /// The inherited frames that hold bytes of `span` and were not verified yet.
   fileprivate func inheritedFrames(overlapping span: Range<LSN>) -> [(range: Range<LSN>, checksum: UInt32)] {
     var found: [(Range<LSN>, UInt32)] = []

@@ -9,7 +9,7 @@ public struct AofCursor: ~Copyable, Sendable {
   public private(set) var position: LSN
 
   private let log: Aof
-  private var lease: ChunkLease?
+  private var hold: ReadHold
 
   /// What an offset of ``seek(_:from:)`` counts from.
   public enum SeekOrigin: Sendable {
@@ -28,20 +28,21 @@ public struct AofCursor: ~Copyable, Sendable {
     case cold(Range<LSN>)
   }
 
-  init(log: Aof, position: LSN) {
+  init(log: Aof, position: LSN, generation: Generation) {
     self.log = log
     self.position = position
+    hold = ReadHold(generation: generation)
   }
 
   /// Fills the buffer from the cursor on, waiting for the remote where it must, and moves past what it read.
   /// - Returns: the bytes read: fewer than the buffer takes only at the tail, 0 there.
-  /// - Throws: `belowHead`, `corrupt`, `remoteFailure`, local failures; then the cursor did not move.
+  /// - Throws: `belowHead`; `cutOff` if the log was cut below the cursor, until it is moved; `corrupt`, `remoteFailure`, local failures; then the cursor did not move.
   public mutating func read(into buffer: UnsafeMutableRawBufferPointer) throws(AofError) -> Int {
     var count = 0
     var attempt = 0
     while count < buffer.count {
       let rest = UnsafeMutableRawBufferPointer(rebasing: buffer[count...])
-      switch try log.readSpan(at: position + count, into: rest, lease: &lease) {
+      switch try log.readSpan(at: position + count, into: rest, hold: &hold) {
       case .read(0): return advance(count)
       case .read(let more):
         count += more
@@ -66,7 +67,7 @@ public struct AofCursor: ~Copyable, Sendable {
     var count = 0
     while count < buffer.count {
       let rest = UnsafeMutableRawBufferPointer(rebasing: buffer[count...])
-      switch try log.readSpan(at: position + count, into: rest, lease: &lease) {
+      switch try log.readSpan(at: position + count, into: rest, hold: &hold) {
       case .read(0): return .read(advance(count))
       case .read(let more): count += more
       case .cold: return .cold(position..<(position + buffer.count))
@@ -84,7 +85,7 @@ public struct AofCursor: ~Copyable, Sendable {
   /// - Throws: `invalidArgument` before LSN 0 or past the tail; then the cursor did not move.
   @discardableResult
   public mutating func seek(_ offset: Int64, from origin: SeekOrigin = .start) throws(AofError) -> LSN {
-    let tail = log.tailLSN
+    let (tail, generation) = log.end
     let base =
       switch origin {
       case .start: LSN.zero
@@ -97,6 +98,17 @@ public struct AofCursor: ~Copyable, Sendable {
         .invalidArgument, "\(offset) bytes from LSN \(base) is not in the log, which ends at LSN \(tail)")
     }
     position = LSN(rawValue: UInt64(sum))
+    hold.generation = generation
     return position
   }
+}
+
+/// What a reader holds on to from one read to the next.
+struct ReadHold: ~Copyable, Sendable {
+  /// On the chunk of the last read, if that was sealed.
+  var lease: ChunkLease?
+  /// The one in which the reader's position was chosen, or last found good.
+  var generation: Generation
+
+  init(generation: Generation) { self.generation = generation }
 }

@@ -27,6 +27,7 @@ extension AofManager {
       path, options: options, logger: logger, environment: environment, remote: remote)
     let manager = try opening.reserve.tidingOver { () throws(AofError) in try opening.run() }
     for wal in manager.state.withLock({ Array($0.wals.values) }) { manager.watch(wal) }
+    manager.queueFreeingOfLeftovers()
     return manager
   }
 }
@@ -61,8 +62,8 @@ struct StoreOpening {
     let remote = if let givenRemote { givenRemote } else { try openRemote(settings, manifest) }
     let nameSpace = try NameSpace(manifest)
     let checkpointer = try Checkpointer(
-      manifest: manifest, nameSpace: nameSpace, remote: remote, environment: environment, storeID: settings.storeID,
-      epoch: try manifest.beginEpoch())
+      manifest: manifest, nameSpace: nameSpace, remote: remote, environment: environment, incidents: incidents,
+      storeID: settings.storeID, epoch: try manifest.beginEpoch())
     let services = EngineServices(
       environment: environment, manifest: manifest, localChunks: LocalChunkStore(disk: environment.disk),
       remoteChunks: RemoteChunkStore(

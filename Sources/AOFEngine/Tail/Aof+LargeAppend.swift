@@ -27,6 +27,13 @@ extension Aof {
     return lsn
   }
 
+  /// Runs `body` while no append of the log is under way; those that come meanwhile wait.
+  func asOnlyAppender(_ body: () throws(AofError) -> Void) throws(AofError) {
+    _ = try takeTurn(0, expected: nil)
+    defer { endTurn() }
+    try body()
+  }
+
   private func commit(
     _ payloads: UnsafeBufferPointer<UnsafeRawBufferPointer>, at lsn: LSN, byteCount: Int
   ) throws(AofError) {

@@ -27,10 +27,11 @@ extension Aof {
     }
   }
 
-  /// Everything below `tail` is durable once the WAL is up to `position`.
+  /// Everything below `tail` is durable once the WAL is up to `position`, as long as the generation lasts.
   private struct SyncTarget {
     let position: WalPosition
     let tail: LSN
+    let generation: Generation
   }
 
   /// Syncs what lies in chunk files alone. Frames follow: a frame says that its payload is there.
@@ -38,7 +39,10 @@ extension Aof {
     // A log that is damaged or was failed by an earlier sync must not call anything durable, nor one whose WAL failed.
     if let failure { throw failure }
     let (target, largeEnd) = state.withLock { state in
-      (SyncTarget(position: state.lastFrame, tail: state.tail), state.hasUnsyncedLarge ? state.largeEnd : nil)
+      (
+        SyncTarget(position: state.lastFrame, tail: state.tail, generation: state.generation),
+        state.hasUnsyncedLarge ? state.largeEnd : nil
+      )
     }
     guard let largeEnd else { return target }
     do throws(AofError) {
@@ -47,7 +51,9 @@ extension Aof {
       failSync(error)
       throw error
     }
-    state.withLock { $0.largeSynced = max($0.largeSynced, largeEnd) }
+    state.withLock { state in
+      if state.generation == target.generation { state.largeSynced = max(state.largeSynced, largeEnd) }
+    }
     return target
   }
 
@@ -58,6 +64,8 @@ extension Aof {
   }
 
   private func finishSync(_ target: SyncTarget) {
-    state.withLock { $0.durable = max($0.durable, target.tail) }
+    state.withLock { state in
+      if state.generation == target.generation { state.durable = max(state.durable, target.tail) }
+    }
   }
 }

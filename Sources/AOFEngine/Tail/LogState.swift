@@ -46,7 +46,11 @@ struct LogState {
   let inheritedEnd: LSN
   /// Inherited frames that were found sound since, by their first LSN.
   var verifiedInherited: Set<LSN> = []
-  /// Whether a thread seals, applies, evicts or checkpoints; one at a time does.
+  /// Where the log was cut since the store was opened.
+  var cuts = GenerationCuts()
+  /// Whether a thread waits to truncate the log, or does it; one at a time may.
+  var isTruncating = false
+  /// Whether a thread seals, applies, evicts or truncates; one at a time does.
   var isUnderMaintenance = false
   /// Whether a background seal of full chunks is queued.
   var isSealQueued = false

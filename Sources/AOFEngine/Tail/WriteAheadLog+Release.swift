@@ -28,6 +28,16 @@ extension WriteAheadLog {
     return segments.last.map { $0.segment.sequence + 1 } ?? 1
   }
 
+  /// Frames of a log past `lsn` protect nothing any more: the log was cut there. For the committer alone.
+  func forgetFrames(of log: Aof, past lsn: LSN) {
+    state.withLock { state in
+      for index in state.segments.indices {
+        if let end = state.segments[index].logEnds[log.id] { state.segments[index].logEnds[log.id] = min(end, lsn) }
+      }
+    }
+    log.committedEnd = min(log.committedEnd, lsn)
+  }
+
   /// Recycles the segments before `sequence`. The manifest calls them void already, so that nothing depends on
   /// whether their files are gone.
   func release(before sequence: UInt64) throws(AofError) {

@@ -11,17 +11,29 @@ final class LogCoherence: Sendable {
   func willRead(upTo end: UInt64, tail: LSN) { page.withLock { $0.willRead(upTo: end, tail: tail.rawValue) } }
 
   /// The size to tell to `task`.
-  func size(tail: LSN, for task: TaskID) -> TailPage.Size {
-    page.withLock { $0.size(tail: tail.rawValue, for: task) }
+  func size(tail: () -> LSN, for task: TaskID) -> TailPage.Size {
+    atTail(tail) { page, tail in page.size(tail: tail, for: task) }
+  }
+
+  /// Runs `body` with a tail that no cut has made void.
+  private func atTail<Result>(_ tail: () -> LSN, _ body: (inout TailPage, UInt64) -> Result) -> Result {
+    while true {
+      let life = page.withLock { $0.life }
+      let tail = tail().rawValue
+      if let result = page.withLock({ $0.life == life ? body(&$0, tail) : nil }) { return result }
+    }
   }
 
   func didStore(_ news: SizeNews) { page.withLock { $0.didStore(news) } }
 
-  func willAppend(tail: LSN) { page.withLock { $0.willAppend(tail: tail.rawValue) } }
+  /// Returns which life of the log's end the append is of.
+  func willAppend(tail: () -> LSN) -> Int { atTail(tail) { page, tail in page.willAppend(tail: tail) } }
 
   func didNotAppend() { page.withLock { $0.didNotAppend() } }
 
   func didAppend(_ append: TailPage.Append) -> TailPage.AfterAppend { page.withLock { $0.didAppend(append) } }
+
+  func didCut(at lsn: LSN) { page.withLock { $0.didCut(at: lsn.rawValue) } }
 
   func didInvalidate(_ append: TailPage.Append) { page.withLock { $0.didInvalidate(append) } }
 }

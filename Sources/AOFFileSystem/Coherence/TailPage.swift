@@ -29,12 +29,15 @@ struct TailPage: Equatable {
   private(set) var invalidationsPending = 0
 
   /// INVARIANT: no page that the kernel holds lacks bytes below this LSN, and sizes told were at most this.
-  /// Never shrinks.
+  /// Shrinks only when the log is cut.
   private(set) var announced: UInt64 = 0
 
   /// The append that ``announced`` comes from, until the kernel is known to have stored that size.
   /// INVARIANT: if nil, the kernel's size of the log is ``announced`` or more.
   private(set) var unstored: Append?
+
+  /// How often the log was cut.
+  private(set) var life = 0
 
   /// An append that was made.
   struct Append: Hashable {
@@ -44,6 +47,8 @@ struct TailPage: Equatable {
     var task: TaskID
     /// Whether the kernel knows that the bytes went there.
     var isExpected = true
+    /// What ``TailPage/willAppend(tail:)`` said.
+    var life = 0
 
     var news: SizeNews { SizeNews(size: range.upperBound, lastByte: lastByte) }
   }
@@ -80,7 +85,7 @@ struct TailPage: Equatable {
   func pageStart(_ offset: UInt64) -> UInt64 { offset & ~(pageSize &- 1) }
 
   /// To be called for each cached READ, before it looks at the tail for its answer. `tail` is any earlier
-  /// tail: tails only grow, so a READ below the page of an old one is below the page of every later one.
+  /// tail: between cuts tails only grow, so a READ below the page of an old one is below the page of every later one.
   mutating func willRead(upTo end: UInt64, tail: UInt64) {
     if end > pageStart(tail) { mayBeCached = true }
   }
@@ -106,10 +111,12 @@ struct TailPage: Equatable {
   /// for filled. So this is done only while the append that it ends waits, and no other can fill the page.
   private func endsBehindPageStart(_ size: UInt64) -> Bool { size & (pageSize &- 1) == 1 }
 
-  /// To be called before each append, with the tail as it was.
-  mutating func willAppend(tail: UInt64) {
+  /// To be called before each append, with the tail as it was. The append belongs to the life that is returned.
+  @discardableResult
+  mutating func willAppend(tail: UInt64) -> Int {
     if appendsUnderWay == 0 { catchUp(tail) }
     appendsUnderWay += 1
+    return life
   }
 
   /// To be called instead of ``didAppend(_:)`` when nothing was appended.
@@ -136,9 +143,19 @@ struct TailPage: Equatable {
     announce(append)
   }
 
+  /// To be called when the log was cut at `lsn`, before all its pages are dropped. Any page may be the tail's now, with
+  /// old bytes in it, so the next append drops pages again. Appends that were under way are not announced: they may lie
+  /// in what was cut off. Once they are done, the tail is announced when somebody looks at it.
+  mutating func didCut(at lsn: UInt64) {
+    life += 1
+    mayBeCached = true
+    announced = min(announced, lsn)
+    unstored = nil
+  }
+
   private mutating func announce(_ append: Append) {
     appendsUnderWay -= 1
-    guard append.range.upperBound > announced else { return }
+    guard append.life == life, append.range.upperBound > announced else { return }
     announced = append.range.upperBound
     unstored = append
   }

@@ -93,11 +93,25 @@ extension ControlExecutor {
     return ControlAnswer(text: text, error: nil)
   }
 
-  /// Names that are unknown are still answered as such.
-  func unsupported(
-    _ verb: String, _ target: ControlCommand.Target, _ defaultLog: LogID?
-  ) throws(AofError) -> ControlAnswer {
-    _ = try logs(target, defaultLog)
-    throw AofError(.unsupported, "this version of aofs has no \(verb)")
+  func trim(_ named: NamedLog, _ lsn: LSN, _ timeout: Duration?) throws(AofError) -> String {
+    let request = TruncationRequest(.head, at: lsn, timeout: timeout ?? TruncationRequest.standardTimeout)
+    let head = try named.log.truncate(request)
+    whenEvicted(named.log.id)
+    return "begins at LSN \(head)"
+  }
+
+  func truncate(_ logs: [NamedLog], _ lsn: LSN, _ timeout: Duration?) throws(AofError) -> ControlAnswer {
+    var text = ""
+    var cuts: [ControlAnswer.Cut] = []
+    for named in logs {
+      let request = TruncationRequest(.tail, at: lsn, timeout: timeout ?? TruncationRequest.standardTimeout)
+      do throws(AofError) {
+        cuts.append(ControlAnswer.Cut(log: named.log.id, lsn: try named.log.truncate(request)))
+      } catch {
+        return ControlAnswer(text: text + "\(named.label): error: \(error)\n", error: error, cuts: cuts)
+      }
+      text += "\(named.label): ended at LSN \(lsn), generation \(named.log.generation)\n"
+    }
+    return ControlAnswer(text: text, error: nil, cuts: cuts)
   }
 }

@@ -9,10 +9,19 @@ package struct ControlAnswer: Sendable {
   package let text: String
   /// The first failure; decides the errno of the write. Nil if all went well.
   package let error: AofError?
+  /// Where logs were cut: their size has shrunk.
+  package let cuts: [Cut]
 
-  package init(text: String, error: AofError?) {
+  /// A log that ended at `lsn` after a command.
+  package struct Cut: Hashable, Sendable {
+    package let log: LogID
+    package let lsn: LSN
+  }
+
+  package init(text: String, error: AofError?, cuts: [Cut] = []) {
     self.text = text
     self.error = error
+    self.cuts = cuts
   }
 }
 
@@ -24,7 +33,7 @@ package final class ControlExecutor: Sendable {
   let whenEvicted: @Sendable (LogID) -> Void
   private let last = Lock("")
 
-  /// - Parameter whenEvicted: called after each eviction, on the thread of the command; for a mount, to drop
+  /// - Parameter whenEvicted: called after each eviction and trim, on the thread of the command; for a mount, to drop
   ///   the kernel's pages of the log.
   package init(manager: AofManager, residentTail: Int, whenEvicted: @escaping @Sendable (LogID) -> Void) {
     self.manager = manager
@@ -53,15 +62,17 @@ package final class ControlExecutor: Sendable {
       return ControlAnswer(text: "error: \(error)\n", error: error)
     }
     var text = ""
+    var cuts: [ControlAnswer.Cut] = []
     for (index, command) in commands.enumerated() {
       let answer = execute(command, defaultLog: defaultLog)
       text += answer.text
+      cuts += answer.cuts
       guard let error = answer.error else { continue }
       let left = commands.count - index - 1
       if left > 0 { text += "not tried after this failure: \(left) more command\(left == 1 ? "" : "s")\n" }
-      return ControlAnswer(text: text, error: error)
+      return ControlAnswer(text: text, error: error, cuts: cuts)
     }
-    return ControlAnswer(text: text, error: nil)
+    return ControlAnswer(text: text, error: nil, cuts: cuts)
   }
 
   private func execute(_ command: ControlCommand, defaultLog: LogID?) -> ControlAnswer {
@@ -78,8 +89,10 @@ package final class ControlExecutor: Sendable {
         return try verify(logs(target, defaultLog), remote: remote, format: format)
       case .objects(let target): return try objects(logs(target, defaultLog))
       case .status(let target): return try status(target, defaultLog)
-      case .trim(let target, _): return try unsupported("trim", target, defaultLog)
-      case .truncate(let target, _): return try unsupported("truncate", target, defaultLog)
+      case .trim(let target, let lsn, let timeout):
+        return try forEach(target, defaultLog) { log throws(AofError) in try self.trim(log, lsn, timeout) }
+      case .truncate(let target, let lsn, let timeout):
+        return try truncate(logs(target, defaultLog), lsn, timeout)
       }
     } catch {
       return ControlAnswer(text: "error: \(error)\n", error: error)

@@ -111,14 +111,24 @@ extension FileSystem {
   func execute(_ bytes: UnsafeRawBufferPointer, on handle: CommandHandle) -> WriteAnswer {
     let command = Array(bytes)
     return .later(
-      Deferred(isInterruptible: true) { [control, commands] whenDone in
+      Deferred(isInterruptible: true) { [self] whenDone in
         let queued = commands.add {
-          let answer = control.execute(command, defaultLog: handle.defaultLog)
+          let answer = self.control.execute(command, defaultLog: handle.defaultLog)
           handle.answered(answer.text)
-          whenDone(answer.error.map { .failure($0) } ?? .success(command.count))
+          let result = answer.error.map { .failure($0) } ?? Result<Int, AofError>.success(command.count)
+          self.forget(answer.cuts[...]) { whenDone(result) }
         }
         if !queued { whenDone(.failure(AofError(.busy, "the file system is being unmounted"))) }
       })
+  }
+}
+
+extension FileSystem {
+  /// Makes the kernel forget what it holds of logs that were cut, one after the other, then calls `whenDone`.
+  private func forget(_ cuts: ArraySlice<ControlAnswer.Cut>, whenDone: @escaping @Sendable () -> Void) {
+    guard let cut = cuts.first else { return whenDone() }
+    coherence[cut.log].didCut(at: cut.lsn)
+    options.kernelCache.invalidateAll(cut.log) { [self] in forget(cuts.dropFirst(), whenDone: whenDone) }
   }
 }
 

@@ -1,0 +1,63 @@
+import AOFCore
+import AOFSystem
+
+/// Giving space back after the manifest has let go of bytes. A crash in between leaves bytes that mean nothing, and the
+/// next opening frees them; so does a failure, which is an incident and no more.
+extension Aof {
+  /// Frees what the chunk files hold below the head. The caller does the log's maintenance.
+  func freeBelowHead() {
+    let head = state.withLock { $0.head }
+    do throws(AofError) {
+      try services.localChunks.removeChunks(of: id, below: chunkID(for: head))
+      // The frame that the head cuts stays, for the sake of its checksum.
+      let start = chunkStart(chunkID(for: head))
+      let frame = LSN(rawValue: head.rawValue - head.rawValue % UInt64(Limits.frameSize))
+      if start < frame { try services.localChunks.discard(start..<frame, of: id, chunkSize: chunkSize) }
+    } catch {
+      reportUnfreed("below the head", error)
+    }
+  }
+
+  /// Frees what the chunk files hold past the tail. The caller does the log's maintenance, and is its
+  /// only appender.
+  func freePastTail() {
+    do throws(AofError) {
+      try services.localChunks.discard(of: id, from: tailLSN, chunkSize: chunkSize)
+    } catch {
+      reportUnfreed("past the tail", error)
+    }
+  }
+
+  /// Frees what an earlier process may have left of a truncation.
+  func freeLeftovers() throws(AofError) {
+    try underMaintenance { () throws(AofError) in
+      freeBelowHead()
+      try asOnlyAppender { () throws(AofError) in freePastTail() }
+    }
+  }
+
+  private func reportUnfreed(_ place: String, _ error: AofError) {
+    services.incidents.report("the space of log \(id) \(place) is not free yet: \(error)")
+  }
+}
+
+extension AofManager {
+  /// Queues what is left to free of truncations that were cut short.
+  func queueFreeingOfLeftovers() {
+    let logs = state.withLock { state in
+      state.descriptors.values.filter { $0.head > .zero || $0.generation > .first }.map(\.id).sorted()
+    }
+    guard !logs.isEmpty else { return }
+    services.maintenance.add { [self] in
+      for id in logs {
+        do throws(AofError) {
+          let log = try log(id)
+          // One that takes no appends is left as it is.
+          if log.failure == nil { try log.freeLeftovers() }
+        } catch {
+          services.incidents.report("what is left of truncations of log \(id) was not freed: \(error)")
+        }
+      }
+    }
+  }
+}

@@ -1,0 +1,165 @@
+import AOFCore
+import AOFManifest
+import AOFSystem
+
+extension Aof {
+  /// Forgets what lies below an LSN, or at and past it. Durable when it returns; the space goes back at once, and the
+  /// remote learns of it with the next checkpoint.
+  ///
+  /// *Head:* whole pages go. What is not sealed yet and goes is sealed first. *Tail:* a new generation begins at the LSN.
+  /// If an extent that is not wholly on the local disk would be split, its rest is brought back first, from the remote.
+  ///
+  /// First the leases are waited for that there are on chunks which lose bytes. Reads see what goes until it is decided.
+  /// - Returns: where the log begins, or ends, now. With nothing to forget nothing happens.
+  /// - Throws: `invalidArgument` for an LSN that is not in the log; `timedOut`, `interrupted`, and `busy` while another
+  ///   truncation of the log is under way: then nothing has gone; `remoteFailure`; local failures.
+  @discardableResult
+  public func truncate(_ request: TruncationRequest) throws(AofError) -> LSN {
+    try state.withLock { state throws(AofError) in
+      guard !state.isTruncating else {
+        throw AofError(.busy, "another truncation of log \(id) is under way", remedy: "try again when it is done")
+      }
+      state.isTruncating = true
+    }
+    defer { state.change { $0.isTruncating = false } }
+    if let failure { throw failure }
+    return switch request.direction {
+    case .head: try trim(request)
+    case .tail: try cut(request)
+    }
+  }
+
+  private func waitForLeases(_ request: TruncationRequest, on range: Range<LSN>) throws(AofError) {
+    guard !range.isEmpty else { return }
+    try request.waitForLeases(
+      on: chunks.loaded.filter { chunkStart($0.id) < range.upperBound && chunkEnd($0.id) > range.lowerBound })
+  }
+
+  private func outside(_ lsn: LSN, _ marks: Watermarks) -> AofError {
+    AofError(
+      .invalidArgument, "LSN \(lsn) is not in the log, which is LSN \(marks.head) to \(marks.tail)",
+      remedy: "name an LSN in it")
+  }
+
+  // MARK: Head
+
+  private func trim(_ request: TruncationRequest) throws(AofError) -> LSN {
+    let marks = watermarks
+    guard request.lsn <= marks.tail else { throw outside(request.lsn, marks) }
+    let head = LSN(rawValue: request.lsn.rawValue - request.lsn.rawValue % UInt64(Limits.trimUnit))
+    guard head > marks.head else { return marks.head }
+    try waitForLeases(request, on: marks.head..<min(head, marks.sealed))
+    try underMaintenance { () throws(AofError) in
+      if head > state.withLock({ $0.sealed }) { _ = try seal(upTo: { $0.tail }) }
+      try request.checkCancellation()
+      let kept = try services.manifest.recordTrim(of: id, to: head)
+      // The mark first: whoever read what now goes looks at it again before answering.
+      state.change { state in
+        state.head = head
+        state.remote = max(state.remote, head)
+      }
+      for chunk in chunks.trim(below: head, keeping: kept) { chunk.waitForFills() }
+      freeBelowHead()
+    }
+    return head
+  }
+
+  // MARK: Tail
+
+  private func cut(_ request: TruncationRequest) throws(AofError) -> LSN {
+    let lsn = request.lsn
+    let marks = watermarks
+    guard lsn >= marks.head, lsn <= marks.tail else { throw outside(lsn, marks) }
+    guard lsn < marks.tail else { return lsn }
+    guard let next = generation.next else {
+      throw AofError(.unsupported, "log \(id) has used up its generations", remedy: "go on in a new log")
+    }
+    try waitForLeases(request, on: lsn..<max(lsn, marks.sealed))
+    // Frames of the WAL count no more once their generation ends, so what stays must be in the chunk files.
+    if lsn > marks.sealed { try sealTail() }
+    let chunk = try chunks.chunk(chunkID(for: lsn))
+    // What stays of the extent that is split must stay on the local disk, too.
+    try ChunkLease.holding(chunk) { () throws(AofError) in
+      let checksum = try splitChecksum(at: lsn, of: chunk)
+      try underMaintenance { () throws(AofError) in
+        // No append is under way meanwhile, and none begins before the old bytes are gone from the chunk files.
+        try asOnlyAppender { () throws(AofError) in
+          try drain(through: tailLSN)
+          try wal.asCommitter { () throws(AofError) in
+            try request.checkCancellation()
+            try cut(at: lsn, beginning: next, checksum: checksum)
+          }
+          freePastTail()
+        }
+      }
+    }
+    return lsn
+  }
+
+  /// Decides the cut, and does it. The caller does the log's maintenance, is its only appender and the committer, and has
+  /// left nothing in the buffer.
+  private func cut(at lsn: LSN, beginning next: Generation, checksum: UInt32?) throws(AofError) {
+    let time = services.environment.clock.now()
+    let (kept, remote) = try services.manifest.recordCut(
+      of: id, at: lsn, generation: next, checksum: checksum, time: time)
+    state.change { $0.cut(at: lsn, generation: next, remote: remote, time: time) }
+    committingGeneration = next
+    wal.forgetFrames(of: self, past: lsn)
+    for chunk in chunks.cut(at: lsn, keeping: kept) { chunk.waitForFills() }
+  }
+
+  /// The checksum of what stays of the frame that `lsn` splits; nil if it splits none. Brings what stays of the extent
+  /// to the local disk, durably: its object will not be its own any more.
+  private func splitChecksum(at lsn: LSN, of chunk: SealedChunk) throws(AofError) -> UInt32? {
+    for attempt in 1... {
+      let split = chunk.extents.first { $0.record.range.lowerBound < lsn && lsn < $0.record.range.upperBound }
+      guard let extent = split else { return nil }
+      if extent.record.object != nil {
+        try hydrate(extent.record.range.lowerBound..<lsn)
+        try makeCopiesDurable(in: chunk.id)
+      }
+      let frame = extent.frame(at: extent.record.frame(holding: lsn).index)
+      guard frame.range.lowerBound < lsn else { return nil }
+      do throws(AofError) {
+        return try checksum(of: frame, below: lsn)
+      } catch where error.code == .corrupt && frame.object != nil && attempt < Self.splitAttempts {
+        chunk.markLost(frame)
+      }
+    }
+    return nil
+  }
+
+  /// How often a damaged frame is fetched again before a cut is given up.
+  private static let splitAttempts = 3
+
+  private func makeCopiesDurable(in chunk: ChunkID) throws(AofError) {
+    do throws(AofError) {
+      try services.localChunks.syncCopies(of: id, in: chunk)
+    } catch {
+      fail(error)
+      throw error
+    }
+  }
+}
+
+extension LogState {
+  /// Ends the log at `lsn`, which is sealed; nothing is reserved, and nothing in the buffer.
+  fileprivate mutating func cut(at lsn: LSN, generation: Generation, remote: LSN, time: UnixTime) {
+    cuts.add(lsn, beginning: generation)
+    self.generation = generation
+    generationStart = lsn
+    self.remote = remote
+    sealed = lsn
+    applied = lsn
+    flushed = lsn
+    durable = lsn
+    tail = lsn
+    reserved = lsn
+    largeEnd = lsn
+    largeSynced = lsn
+    lastAppend = time
+    checksums = FrameAccumulator(start: lsn)
+    inherited = []
+    verifiedInherited = []
+  }
+}

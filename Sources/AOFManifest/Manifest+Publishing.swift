@@ -1,0 +1,126 @@
+import AOFCore
+import Foundation
+import GRDB
+
+/// What the remote lacks of a log, at one moment.
+package struct UnpublishedState: Sendable {
+  package let generation: Generation
+  package let head: LSN
+  package let sealed: LSN
+  /// Extents that no published object holds, in the order of their LSNs.
+  package let extents: [AofChunkRecord]
+  /// Objects that the remote's manifest names, and the log needs no more.
+  package let droppedObjects: [String]
+  /// Whether the remote's manifest has an older head or generation.
+  package let isStale: Bool
+}
+
+/// What one element of the remote's manifest chain said of a log.
+package struct Publication: Sendable {
+  package let log: LogID
+  /// Generation, head and dropped objects as they were when the element was made.
+  package let state: UnpublishedState
+  /// The objects that it named, each with the extent that it holds.
+  package let objects: [(extent: AofChunkRecord, object: StoredObject)]
+
+  package init(log: LogID, state: UnpublishedState, objects: [(extent: AofChunkRecord, object: StoredObject)]) {
+    self.log = log
+    self.state = state
+    self.objects = objects
+  }
+}
+
+extension Manifest {
+  /// What the remote lacks of a log. - Throws: `corrupt`; `notFound`.
+  package func unpublished(of log: LogID) throws(AofError) -> UnpublishedState {
+    try read { database in
+      let id = Int64(log.rawValue)
+      guard let row = try Row.fetchOne(database, sql: "SELECT * FROM logs WHERE id = ?", arguments: [id]) else {
+        throw AofError(.notFound, "the manifest has no log \(log)")
+      }
+      let record = try Self.log(row)
+      let stale: Int64 = try row.checked("remote_stale")
+      return UnpublishedState(
+        generation: record.generation, head: record.head, sealed: record.sealed,
+        extents: try Row.fetchAll(
+          database, sql: "SELECT * FROM extents WHERE log = ? AND object_key IS NULL ORDER BY first_lsn",
+          arguments: [id]
+        ).map(Self.extent),
+        droppedObjects: try Row.fetchAll(
+          database, sql: "SELECT key FROM dropped_objects WHERE log = ? AND is_published = 0 ORDER BY key",
+          arguments: [id]
+        ).map { try $0.checked("key") },
+        isStale: stale != 0)
+    }
+  }
+
+  /// Records what the element `sequence` of the chain said: objects, how far the remote holds the logs, and which
+  /// objects it names no more. Where a log was truncated since, its new state stands: objects of extents that are gone
+  /// are dropped in their turn.
+  package func recordPublished(_ publications: [Publication], sequence: UInt64) throws(AofError) {
+    try write { database in
+      for publication in publications {
+        for (extent, object) in publication.objects { try Self.record(object, of: extent, database) }
+        let state = publication.state
+        let log = Int64(publication.log.rawValue)
+        try database.execute(
+          sql: "UPDATE logs SET remote_lsn = max(remote_lsn, ?) WHERE id = ? AND generation = ?",
+          arguments: [Int64(state.sealed.rawValue), log, state.generation.rawValue])
+        try database.execute(
+          sql: "UPDATE logs SET remote_stale = 0 WHERE id = ? AND generation = ? AND head_lsn = ?",
+          arguments: [log, state.generation.rawValue, Int64(state.head.rawValue)])
+        for key in state.droppedObjects {
+          try database.execute(sql: "UPDATE dropped_objects SET is_published = 1 WHERE key = ?", arguments: [key])
+        }
+      }
+      try database.execute(
+        sql: "UPDATE counters SET value = max(value, ?) WHERE name = 'remote_sequence'",
+        arguments: [Int64(clamping: sequence)])
+    }
+  }
+
+  private static func record(_ object: StoredObject, of extent: AofChunkRecord, _ database: Database) throws {
+    let log = Int64(extent.log.rawValue)
+    try database.execute(
+      sql: """
+        UPDATE extents SET object_key = ?, object_size = ?, object_checksum = ?, object_frames = ?
+        WHERE log = ? AND first_lsn = ? AND end_lsn = ? AND generation = ?
+        """,
+      arguments: [
+        object.key, Int64(clamping: object.size), Int64(object.checksum), Data(encode(object.frameLengths)), log,
+        Int64(extent.range.lowerBound.rawValue), Int64(extent.range.upperBound.rawValue), extent.generation.rawValue,
+      ])
+    guard database.changesCount == 0 else { return }
+    try database.execute(
+      sql: "INSERT OR IGNORE INTO dropped_objects VALUES (?, ?, 0)", arguments: [object.key, log])
+  }
+
+  // MARK: Dropped objects
+
+  /// Adds objects of a log that no element of the chain names, to be deleted.
+  package func recordAbandoned(_ keys: [String], of log: LogID) throws(AofError) {
+    guard !keys.isEmpty else { return }
+    try write { database in
+      for key in keys {
+        try database.execute(
+          sql: "INSERT OR IGNORE INTO dropped_objects VALUES (?, ?, 1)", arguments: [key, Int64(log.rawValue)])
+      }
+    }
+  }
+
+  /// The objects that may be deleted: no element of the chain names them any more.
+  package func deletableObjects() throws(AofError) -> [String] {
+    try read { database in
+      try Row.fetchAll(database, sql: "SELECT key FROM dropped_objects WHERE is_published = 1 ORDER BY key")
+        .map { try $0.checked("key") }
+    }
+  }
+
+  /// Forgets dropped objects that are deleted.
+  package func recordDeleted(_ keys: [String]) throws(AofError) {
+    guard !keys.isEmpty else { return }
+    try write { database in
+      for key in keys { try database.execute(sql: "DELETE FROM dropped_objects WHERE key = ?", arguments: [key]) }
+    }
+  }
+}
