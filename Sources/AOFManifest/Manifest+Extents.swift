@@ -85,7 +85,7 @@ extension Manifest {
       ])
   }
 
-  private static func extent(_ row: Row) throws -> AofChunkRecord {
+  static func extent(_ row: Row) throws -> AofChunkRecord {
     let log = LogID(rawValue: try row.natural("log"))
     let first = try row.lsn("first_lsn")
     let end = try row.lsn("end_lsn")

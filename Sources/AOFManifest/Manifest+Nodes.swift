@@ -82,7 +82,7 @@ extension Manifest {
       ])
   }
 
-  private static func node(_ row: Row) throws -> NodeRecord {
+  static func node(_ row: Row) throws -> NodeRecord {
     let id = NodeID(rawValue: try row.natural("id"))
     guard let kind = NodeKind(rawValue: try row.checked("kind")) else {
       throw ImpossibleContent(reason: "node \(id) is of an unknown kind")
