@@ -36,15 +36,7 @@ extension Manifest {
   ) throws(AofError) {
     try write { database in
       for (log, first, object) in objects {
-        try database.execute(
-          sql: """
-            UPDATE extents SET object_key = ?, object_size = ?, object_checksum = ?, object_frames = ?
-            WHERE log = ? AND first_lsn = ?
-            """,
-          arguments: [
-            object.key, Int64(clamping: object.size), Int64(object.checksum),
-            Data(Self.encode(object.frameLengths)), Int64(log.rawValue), Int64(first.rawValue),
-          ])
+        try Self.setObject(object, of: log, at: first, database)
       }
       for (log, lsn) in remote {
         try database.execute(
@@ -55,6 +47,18 @@ extension Manifest {
         sql: "UPDATE counters SET value = max(value, ?) WHERE name = 'remote_sequence'",
         arguments: [Int64(clamping: sequence)])
     }
+  }
+
+  static func setObject(_ object: StoredObject, of log: LogID, at first: LSN, _ database: Database) throws {
+    try database.execute(
+      sql: """
+        UPDATE extents SET object_key = ?, object_size = ?, object_checksum = ?, object_frames = ?
+        WHERE log = ? AND first_lsn = ?
+        """,
+      arguments: [
+        object.key, Int64(clamping: object.size), Int64(object.checksum), Data(encode(object.frameLengths)),
+        Int64(log.rawValue), Int64(first.rawValue),
+      ])
   }
 
   /// Records which frames of extents are on the local disk.

@@ -11,6 +11,8 @@ package struct ManifestSurvey: Sendable {
   /// One line for each thing that cannot be read, or that no version wrote.
   package var problems: [String] = []
 
+  package init() {}
+
   package var names: ManifestNames { ManifestNames(nodes: nodes, nextNode: counters[Manifest.nextNode]) }
 }
 

@@ -14,7 +14,7 @@ struct AofsCommand: ParsableCommand {
     subcommands: [
       MountCommand.self, CreateCommand.self, ListCommand.self, StatusCommand.self, CatCommand.self,
       AppendCommand.self, SealCommand.self, CheckpointCommand.self, EvictCommand.self, HydrateCommand.self,
-      VerifyCommand.self, ObjectsCommand.self,
+      VerifyCommand.self, ObjectsCommand.self, RecoverCommand.self, UpgradeCommand.self,
     ])
 
   /// What `aofs` alone answers.
@@ -22,6 +22,7 @@ struct AofsCommand: ParsableCommand {
     usage: aofs mount STORE MOUNTPOINT [options]
            aofs create | ls | status | cat | append LOG
            aofs seal | checkpoint | evict | hydrate | verify | objects LOG
+           aofs recover | upgrade STORE
            aofs COMMAND --help      what a command does, and its options
 
     LOG is a path under a mount, or STORE:NAME in a store that is not mounted.

@@ -26,7 +26,7 @@ final class Checkpointer: Sendable {
 
   private let manifest: Manifest
   private let nameSpace: NameSpace
-  private let remote: any RemoteStore
+  let remote: any RemoteStore
   private let environment: Environment
   private let storeID: String
   let epoch: UInt64
@@ -225,7 +225,7 @@ extension RemoteExtentRecord {
 }
 
 extension RemoteNodeAttributes {
-  fileprivate init(_ attributes: NodeAttributes) {
+  init(_ attributes: NodeAttributes) {
     self.init(
       mode: attributes.mode, userID: attributes.userID, groupID: attributes.groupID,
       accessTime: attributes.accessTime, modificationTime: attributes.modificationTime,

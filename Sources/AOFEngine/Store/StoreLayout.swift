@@ -1,4 +1,5 @@
 import AOFCore
+import AOFFormat
 import AOFSystem
 
 /// Where a store keeps what (docs/ARCHITECTURE.md, "On disk").
@@ -9,6 +10,10 @@ struct StoreLayout: Sendable {
   var manifest: String { root + "/manifest.sqlite" }
   /// A manifest that is being created.
   var newManifest: String { root + "/manifest.sqlite.new" }
+  /// Whether a name in the store's directory is that of a manifest that was not finished.
+  static func isUnfinished(_ name: String) -> Bool { name.hasPrefix("manifest.sqlite.new") }
+  /// What the name of a manifest begins with that a recovery has replaced; the time follows.
+  static let damagedPrefix = "manifest.sqlite.damaged-"
   /// Copies of what was found damaged.
   var evidence: String { root + "/evidence" }
 
@@ -19,6 +24,11 @@ struct StoreLayout: Sendable {
 
   /// A path of the manifest's, absolute.
   func resolve(_ path: String) -> String { path.hasPrefix("/") ? path : root + "/" + path }
+
+  /// The file of a chunk; `directory` as the manifest has it.
+  func chunkFile(_ chunk: ChunkID, of log: LogID, in directory: String) -> String {
+    resolve(directory) + "/" + FixedWidthNumber.hex(log.rawValue) + "/" + FixedWidthNumber.hex(chunk.rawValue) + ".chunk"
+  }
 
   /// Whether the directory holds nothing but what a creation that was cut short may leave.
   func isVacant(_ disk: any Disk) throws(AofError) -> Bool {
