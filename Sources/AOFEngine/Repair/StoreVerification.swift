@@ -101,8 +101,10 @@ struct StoreVerification {
       } catch where error.code == .notAStore {
         report.problems.append(error.message)
       }
-      // A recovery keeps evidence of damage, and of nothing that a power cut leaves.
-      let isDamaged = forgetful.wouldBeCreated[kept...].contains { $0.hasPrefix(layout.evidence + "/") }
+      // A recovery keeps evidence of damage, or closes a log for it, and does neither for what a power cut leaves.
+      let failed = survey.logs.filter { $0.failure == nil && recovery.logs[$0.id]?.record.failure != nil }
+      let isDamaged =
+        !failed.isEmpty || forgetful.wouldBeCreated[kept...].contains { $0.hasPrefix(layout.evidence + "/") }
       let messages = incidents.all.map(\.message)
       if isDamaged { report.problems += messages } else { report.notes += messages }
       for (id, log) in recovery.logs { tails[id] = log.tail }
