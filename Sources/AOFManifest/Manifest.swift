@@ -190,7 +190,7 @@ public final class Manifest: Sendable {
       switch error.resultCode {
       case .SQLITE_NOTADB, .SQLITE_CORRUPT: throw damaged(path, reason)
       // The schema was read, and is not the one of the version that the database states.
-      case .SQLITE_ERROR where reason.hasPrefix("no such"): throw damaged(path, reason)
+      case .SQLITE_ERROR where Self.schemaFaults.contains(where: reason.hasPrefix): throw damaged(path, reason)
       case .SQLITE_FULL: throw AofError(.noSpace, "no space to write the manifest \(path)")
       case .SQLITE_READONLY: throw AofError(.readOnly, "the manifest \(path) cannot be written: \(reason)")
       case .SQLITE_CONSTRAINT: throw AofError(.alreadyExists, "the manifest has that entry already: \(reason)")
@@ -201,6 +201,9 @@ public final class Manifest: Sendable {
       throw AofError(.localFailure, "the manifest \(path): \(error)")
     }
   }
+
+  private static let schemaFaults = ["no such", "foreign key mismatch", "unsupported file format"]
+
   private static func damaged(_ path: String, _ reason: String) -> AofError {
     AofError(
       .corrupt, "the manifest \(path) is damaged: \(reason)",

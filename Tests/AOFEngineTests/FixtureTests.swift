@@ -19,7 +19,7 @@ import Testing
 
   /// Published and evicted; published, then sealed; with a tail in the WAL alone.
   private static let contents: [(path: String, parts: [[UInt8]])] = [
-    ("evicted", [content(1, lines: 9000)]),
+    ("evicted", [content(1, lines: 6000)]),
     ("d/sealed", [content(2, lines: 5000), content(3, lines: 2000)]),
     ("d/e/tail", [content(4, lines: 500), content(5, lines: 3000), content(6, lines: 3)]),
   ]
@@ -48,7 +48,7 @@ import Testing
     }
     // One append of more than a buffer holds, whatever way that takes through the WAL.
     let large = try store.log("large")
-    try large.append(Self.content(7, lines: 20_000))
+    try large.append(Self.content(7, lines: 8000))
     try large.sync()
     let copy = try store.crashed()
     try FileManager.default.createDirectory(at: Self.folder, withIntermediateDirectories: true)
@@ -74,7 +74,7 @@ import Testing
     for (path, parts) in Self.contents {
       #expect(try store.log(path).contents() == parts.flatMap { $0 }, "\(path)")
     }
-    #expect(try store.log("large").contents() == Self.content(7, lines: 20_000))
+    #expect(try store.log("large").contents() == Self.content(7, lines: 8000))
     #expect(try store.manager().incidents.isEmpty)
     try store.log("d/e/tail").append([1])
     try store.manager().checkpoint()

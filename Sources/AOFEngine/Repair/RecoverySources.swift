@@ -70,10 +70,10 @@ struct RecoverySources {
     }
   }
 
-  /// The id in the WAL's segments.
+  /// The id in the WAL's segments; a spare one was a segment once.
   private static func idOfWal(_ old: StoreLayout, _ environment: Environment) throws(AofError) -> StoreID? {
     let directory = old.resolve(StoreLayout.defaultWal)
-    for name in (try? environment.disk.list(directory)) ?? [] where WalSegment.sequence(ofFileName: name) != nil {
+    for name in (try? environment.disk.list(directory)) ?? [] where name.hasSuffix(".wal") || name.hasSuffix(".spare") {
       let segment = try WalBytes(directory + "/" + name, environment.disk)
       if let header = segment.header { return header.storeID }
     }
