@@ -38,7 +38,13 @@ extension StoreStatus {
     cache size  \(ByteCount(rawValue: cacheSize)), \(localBytes) B in use by logs
     logs        \(logs.count)
 
-    """ + (logs.isEmpty ? "" : "\n" + logTable)
+    """ + (logs.isEmpty ? "" : "\n" + logTable) + incidentLines
+  }
+
+  private var incidentLines: String {
+    guard let incidents else { return "" }
+    return "\nincidents since the store was opened\n"
+      + incidents.map { "  \(ControlQuoting.readable(Array($0.utf8)))\n" }.joined()
   }
 
   private var localBytes: UInt64 { logs.reduce(0) { $0 &+ $1.localBytes } }

@@ -124,12 +124,15 @@ package struct StoreStatus: Hashable, Sendable, Codable {
   package var remote: String
   package var walDirectory: String
   package var logs: [LogStatus]
+  /// What went wrong since the store was opened, oldest first, each with its time; nil if nothing did.
+  package var incidents: [String]?
 
   package init(
     store: String, storeID: String, chunkSize: UInt64, cacheSize: UInt64, remote: String,
     walDirectory: String,
-    logs: [LogStatus]
+    logs: [LogStatus], incidents: [String] = []
   ) {
+    self.incidents = incidents.isEmpty ? nil : incidents
     self.store = store
     self.storeID = storeID
     self.chunkSize = chunkSize
@@ -146,6 +149,6 @@ package struct StoreStatus: Hashable, Sendable, Codable {
     case cacheSize = "cache_size"
     case remote
     case walDirectory = "wal_dir"
-    case logs
+    case logs, incidents
   }
 }

@@ -45,17 +45,37 @@ extension LogVerification: Encodable {
 
 /// What a verification found.
 package struct VerifyResult: Hashable, Sendable, Encodable {
-  /// Whether every log was checked and nothing was damaged.
+  /// Whether everything was checked and nothing was damaged.
   package let ok: Bool
   package let logs: [LogVerification]
+  /// One line for each damaged thing that is no single log's.
+  package let problems: [String]
+  /// What is no damage and worth knowing.
+  package let notes: [String]
+  /// What a repair changed.
+  package let repaired: [String]
+  /// What a repair left as it is, and why.
+  package let left: [String]
 
-  package init(logs: [LogVerification]) {
+  package init(
+    logs: [LogVerification], problems: [String] = [], notes: [String] = [], repaired: [String] = [],
+    left: [String] = []
+  ) {
     self.logs = logs
-    ok = logs.allSatisfy(\.isGood)
+    self.problems = problems
+    self.notes = notes
+    self.repaired = repaired
+    self.left = left
+    ok = logs.allSatisfy(\.isGood) && problems.isEmpty
   }
 
-  /// One line for each log, and below it one for each problem.
+  /// One line for each log, and below it one for each problem; before them what is no single log's.
   package var text: String {
+    let store = [("DAMAGED", problems), ("note", notes), ("repaired", repaired), ("left", left)]
+    return store.flatMap { label, lines in lines.map { "\(label): \($0)\n" } }.joined() + logText
+  }
+
+  private var logText: String {
     logs.map { log in
       let name = ControlQuoting.readable(log.path.bytes)
       let counts = "\(log.framesChecked) frames, \(log.objectsChecked) objects checked"

@@ -12,12 +12,14 @@ extension Manifest {
   /// All WAL directories of the store. - Throws: `corrupt`.
   package func walDirectories() throws(AofError) -> [WalDirectoryRecord] {
     try read { database in
-      try Row.fetchAll(database, sql: "SELECT * FROM wal_directories ORDER BY id").map { row in
-        WalDirectoryRecord(
-          id: WalDirectoryID(rawValue: try row.checked("id")), path: try row.checked("path"),
-          firstSequence: try row.natural("first_sequence"))
-      }
+      try Row.fetchAll(database, sql: "SELECT * FROM wal_directories ORDER BY id").map(Self.walDirectory)
     }
+  }
+
+  static func walDirectory(_ row: Row) throws -> WalDirectoryRecord {
+    WalDirectoryRecord(
+      id: WalDirectoryID(rawValue: try row.checked("id")), path: try row.checked("path"),
+      firstSequence: try row.natural("first_sequence"))
   }
 
   /// Adds a WAL directory that has no segments yet.

@@ -21,6 +21,9 @@ extension Manifest {
     }
   }
 
+  /// The id that the next node gets. - Throws: `corrupt`.
+  package func nextNodeID() throws(AofError) -> UInt64 { try read { try Self.counter(Self.nextNode, $0) } }
+
   /// A node id that was never used before, and never will be by anybody else.
   package func reserveNodeID() throws(AofError) -> NodeID {
     try write { database in
@@ -82,7 +85,7 @@ extension Manifest {
       ])
   }
 
-  private static func node(_ row: Row) throws -> NodeRecord {
+  static func node(_ row: Row) throws -> NodeRecord {
     let id = NodeID(rawValue: try row.natural("id"))
     guard let kind = NodeKind(rawValue: try row.checked("kind")) else {
       throw ImpossibleContent(reason: "node \(id) is of an unknown kind")

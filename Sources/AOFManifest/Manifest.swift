@@ -24,9 +24,13 @@ public final class Manifest: Sendable {
     var isClosed = false
   }
 
-  private init(path: String, database: DatabaseQueue) {
+  /// Where the database lies if it is a copy, which goes with us.
+  private let home: TemporaryDirectory?
+
+  private init(path: String, database: DatabaseQueue, home: TemporaryDirectory? = nil) {
     self.path = path
     self.database = database
+    self.home = home
   }
 
   /// Creates the manifest of a new store. - Throws: `alreadyExists`; local failures.
@@ -57,13 +61,10 @@ public final class Manifest: Sendable {
   }
 
   /// `check` runs before anything that writes, and the pragma of the journal mode does: what is refused stays as it is.
-  private static func connect(
+  static func connect(
     _ path: String, check: @escaping @Sendable (Database) throws -> Void
   ) throws(AofError) -> Manifest {
-    var configuration = Configuration()
-    configuration.label = "aofs manifest"
-    // Another process can only be reading along (a backup); wait for it rather than fail.
-    configuration.busyMode = .timeout(10)
+    var configuration = configuration()
     configuration.prepareDatabase { database in
       try check(database)
       try database.execute(sql: "PRAGMA journal_mode = WAL")
@@ -75,7 +76,47 @@ public final class Manifest: Sendable {
     }
   }
 
+  /// Opens a copy of the manifest that is called `path`: it is called so too in messages.
+  static func openCopy(
+    of path: String, at copy: String, in home: TemporaryDirectory, damaged: Bool
+  ) throws(AofError) -> Manifest {
+    var configuration = configuration()
+    configuration.foreignKeysEnabled = false
+    configuration.prepareDatabase { database in
+      if !damaged { try checkVersion(database, path) }
+      try database.execute(sql: "PRAGMA trusted_schema = OFF")
+    }
+    return try translating(path) {
+      Manifest(path: path, database: try DatabaseQueue(path: copy, configuration: configuration), home: home)
+    }
+  }
+
+  private static func configuration() -> Configuration {
+    var configuration = Configuration()
+    configuration.label = "aofs manifest"
+    // Another process can only be reading along (a backup); wait for it rather than fail.
+    configuration.busyMode = .timeout(10)
+    return configuration
+  }
+
   private static func checkVersion(_ database: Database, _ path: String) throws {
+    let found = try check(database, path, upTo: version)
+    guard found == version else {
+      throw AofError(
+        .unsupported, "\(path) has the manifest version \(found), and this aofs works with \(version)",
+        remedy: "run 'aofs upgrade' on the store")
+    }
+    let tables = try String.fetchSet(database, sql: "SELECT name FROM sqlite_schema WHERE type = 'table'")
+    if let missing = Self.tables.subtracting(tables).min() {
+      throw ImpossibleContent(reason: "it lacks the table \(missing)")
+    }
+  }
+
+  private static let tables: Set = ["settings", "counters", "nodes", "wal_directories", "logs", "extents"]
+
+  /// Whether the database is a manifest of a version from 1 to `latest`; returns its version.
+  @discardableResult
+  static func check(_ database: Database, _ path: String, upTo latest: Int) throws -> Int {
     let application = try Int.fetchOne(database, sql: "PRAGMA application_id")
     let version = try Int.fetchOne(database, sql: "PRAGMA user_version") ?? 0
     let tables = try Int.fetchOne(database, sql: "SELECT count(*) FROM sqlite_schema") ?? 0
@@ -88,20 +129,13 @@ public final class Manifest: Sendable {
         .notAStore, "\(path) is a database, but not a manifest of aofs",
         remedy: "name the directory that 'aofs mount' created")
     }
-    guard version <= Self.version else {
+    guard version <= latest else {
       throw AofError(
-        .newerVersion, "\(path) has manifest version \(version), and this aofs reads up to \(Self.version)",
+        .newerVersion, "\(path) has manifest version \(version), and this aofs reads up to \(latest)",
         remedy: "use a newer aofs")
     }
-    guard version == Self.version else {
-      throw AofError(.corrupt, "\(path) has the impossible manifest version \(version)")
-    }
-  }
-
-  /// Checks the database's own structure. Reads all of it.
-  /// - Returns: one line for each problem; empty if it is sound.
-  package func integrityProblems() throws(AofError) -> [String] {
-    try read { try String.fetchAll($0, sql: "PRAGMA integrity_check(20)") }.filter { $0 != "ok" }
+    guard version >= 1 else { throw AofError(.corrupt, "\(path) has the impossible manifest version \(version)") }
+    return version
   }
 
   /// Moves SQLite's own journal into the database and lets go of it, once the transactions under way are done. Every
@@ -122,6 +156,13 @@ public final class Manifest: Sendable {
     try whileOpen { () throws(AofError) in try Self.translating(path) { try database.write(body) } }
   }
 
+  /// Runs `body` outside of a transaction.
+  func whileOpen(_ body: (Database) throws -> Void) throws(AofError) {
+    try whileOpen { () throws(AofError) in
+      try Self.translating(path) { try database.writeWithoutTransaction(body) }
+    }
+  }
+
   private func whileOpen<Result>(_ body: () throws(AofError) -> Result) throws(AofError) -> Result {
     try use.withLock { use throws(AofError) in
       if use.isClosed { throw AofError(.readOnly, "the store is closed") }
@@ -132,7 +173,7 @@ public final class Manifest: Sendable {
   }
 
   /// Runs `body`, and says SQLite's errors in the project's words.
-  private static func translating<Result>(_ path: String, _ body: () throws -> Result) throws(AofError) -> Result {
+  static func translating<Result>(_ path: String, _ body: () throws -> Result) throws(AofError) -> Result {
     do {
       return try body()
     } catch let error as AofError where error.code == .newerVersion && !error.message.contains(path) {
@@ -149,7 +190,7 @@ public final class Manifest: Sendable {
       switch error.resultCode {
       case .SQLITE_NOTADB, .SQLITE_CORRUPT: throw damaged(path, reason)
       // The schema was read, and is not the one of the version that the database states.
-      case .SQLITE_ERROR where reason.hasPrefix("no such"): throw damaged(path, reason)
+      case .SQLITE_ERROR where Self.schemaFaults.contains(where: reason.hasPrefix): throw damaged(path, reason)
       case .SQLITE_FULL: throw AofError(.noSpace, "no space to write the manifest \(path)")
       case .SQLITE_READONLY: throw AofError(.readOnly, "the manifest \(path) cannot be written: \(reason)")
       case .SQLITE_CONSTRAINT: throw AofError(.alreadyExists, "the manifest has that entry already: \(reason)")
@@ -160,6 +201,9 @@ public final class Manifest: Sendable {
       throw AofError(.localFailure, "the manifest \(path): \(error)")
     }
   }
+
+  private static let schemaFaults = ["no such", "foreign key mismatch", "unsupported file format"]
+
   private static func damaged(_ path: String, _ reason: String) -> AofError {
     AofError(
       .corrupt, "the manifest \(path) is damaged: \(reason)",

@@ -36,6 +36,15 @@ public enum RemoteLocation: Hashable, Sendable {
     case .directory(let path): try DirectoryStore(path: path, create: create)
     }
   }
+
+  /// Opens the store there for reading alone: nothing there is created or deleted. Blocks on it.
+  ///
+  /// - Throws: `notFound`; `remoteFailure`.
+  package func openForReading() throws(AofError) -> any RemoteStore {
+    switch self {
+    case .directory(let path): try DirectoryStore(reading: path)
+    }
+  }
 }
 
 extension RemoteLocation: CustomStringConvertible {

@@ -102,4 +102,66 @@ import Testing
     let other = record(1, epoch: otherEpoch, nonce: sameNonce ? 7 : 8)
     #expect(record(1, epoch: 5, nonce: 7).conflict(with: other, ownsEpoch: ownsEpoch) == expected)
   }
+
+  private func log(_ id: UInt64, remote: UInt64) throws -> RemoteLogRecord {
+    let now = UnixTime(rawValue: 1)
+    return RemoteLogRecord(
+      id: LogID(rawValue: id), path: try LogPath("log-\(id)"),
+      attributes: RemoteNodeAttributes(
+        mode: 0o640, userID: 0, groupID: 0, accessTime: now, modificationTime: now, changeTime: now),
+      chunkSize: .minimum, generation: .first, headLSN: 0, remoteLSN: LSN(rawValue: remote))
+  }
+
+  /// A chain of 7 records, the 4th being a snapshot that knows log 9 alone.
+  private func makeChain() throws -> RemoteManifestStore {
+    let chain = try RemoteManifestStore(store, storeID: "s", create: true)
+    for sequence in UInt64(1)...7 {
+      var record = record(sequence, epoch: sequence)
+      record.kind = sequence == 4 ? .snapshot : .delta
+      record.logs = [try log(sequence == 4 ? 9 : sequence, remote: 0)]
+      #expect(try chain.publish(record) == .published)
+    }
+    return chain
+  }
+
+  @Test func aChainIsReadFromItsNewestSnapshotOn() throws {
+    let chain = try makeChain()
+    let state = try chain.state()
+    #expect(state.logs.keys.map(\.rawValue).sorted() == [5, 6, 7, 9])
+    #expect(state.sequence == 7 && state.highestEpoch == 7)
+    // Whatever became of the records before it.
+    try FileManager.default.removeItem(atPath: directory.path + "/" + RemoteManifestRecord.key(sequence: 2))
+    try directory.write([1], to: RemoteManifestRecord.key(sequence: 3))
+    #expect(try chain.state() == state)
+    let survey = try chain.survey()
+    #expect(survey.recordsRead == 5)
+    #expect(survey.problems.count == 2, "\(survey.problems)")
+    #expect(survey.state == state)
+  }
+
+  @Test func aChainWithAHoleHasNoState() throws {
+    let chain = try makeChain()
+    #expect(try chain.survey().problems.isEmpty)
+    try FileManager.default.removeItem(atPath: directory.path + "/" + RemoteManifestRecord.key(sequence: 6))
+    #expect(code { _ = try chain.state() } == .corrupt)
+    #expect(try chain.survey().problems.count == 1)
+  }
+
+  @Test func anEmptyChainIsAState() throws {
+    let chain = try RemoteManifestStore(store, storeID: "s", create: true)
+    #expect(try chain.state() == RemoteManifestState())
+    #expect(try chain.survey().problems.isEmpty)
+  }
+
+  @Test func aStoreThatIsReadStaysAsItIs() throws {
+    _ = try makeChain()
+    try directory.write([1], to: ".tmp/left")
+    let names = { try FileManager.default.subpathsOfDirectory(atPath: directory.path).sorted() }
+    let before = try names()
+    let reading = try DirectoryStore(reading: directory.path)
+    #expect(try RemoteManifestStore(reading, storeID: "s", create: false).state().sequence == 7)
+    #expect(code { _ = try reading.beginUpload(RemoteKey("x")) } != nil)
+    #expect(try names() == before)
+    #expect(code { _ = try DirectoryStore(reading: directory.path + "/none") } == .notFound)
+  }
 }

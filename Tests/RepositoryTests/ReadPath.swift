@@ -41,6 +41,11 @@ extension ReadPath {
     "Sources/AOFEngine/Checkpoint/ExtentUpload.swift": "sealed extents on their way to the remote, each frame checked",
     "Sources/AOFEngine/Recovery/TailReplay.swift": "payloads of large appends, before any log is open",
     "Sources/AOFEngine/Recovery/WalRecovery.swift": "WAL segments, before any log is open",
+    "Sources/AOFEngine/Repair/LocalFrames.swift": "frames of stores that are not open, each compared with its checksum",
+    "Sources/AOFEngine/Repair/ObjectCheck.swift": "whole objects, compared with their checksums",
+    "Sources/AOFEngine/Repair/StoreRepair.swift": "frames of the remote, each checked, on their way to a chunk file",
+    "Sources/AOFEngine/Repair/Evidence.swift": "copies of what is damaged",
+    "Sources/AOFEngine/Repair/RecoverySources.swift": "WAL segments of a store that is not open",
     "Sources/AOFEngine/Store/StoreLock.swift": "the lock file, which is no log",
   ]
 }

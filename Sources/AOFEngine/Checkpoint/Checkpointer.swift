@@ -30,7 +30,7 @@ final class Checkpointer: Sendable {
 
   private let manifest: Manifest
   private let nameSpace: NameSpace
-  private let remote: any RemoteStore
+  let remote: any RemoteStore
   private let environment: Environment
   private let incidents: Incidents
   private let storeID: String
@@ -262,7 +262,7 @@ extension RemoteExtentRecord {
 }
 
 extension RemoteNodeAttributes {
-  fileprivate init(_ attributes: NodeAttributes) {
+  init(_ attributes: NodeAttributes) {
     self.init(
       mode: attributes.mode, userID: attributes.userID, groupID: attributes.groupID,
       accessTime: attributes.accessTime, modificationTime: attributes.modificationTime,

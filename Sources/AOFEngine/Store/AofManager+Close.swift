@@ -8,6 +8,7 @@ extension AofManager {
   /// - Throws: the first failure; what could not be recorded stays in the WAL, and the next opening recovers it.
   public func close() throws(AofError) {
     defer { lock.release() }
+    endCheck()
     services.maintenance.close()
     services.hydrator.close()
     var failure: AofError?
@@ -31,6 +32,32 @@ extension AofManager {
     do throws(AofError) { try services.manifest.close() } catch { failure = failure ?? error }
     if let failure { throw failure }
   }
+
+  // MARK: The check of the manifest
+
+  /// Checks the whole manifest beside its use; what is wrong becomes an incident. On a thread of its own: it takes as
+  /// long as the manifest is large, and seals must not wait for it.
+  func startCheck() throws(AofError) {
+    let check = ManifestCheck(services.manifest.path)
+    let incidents = services.incidents
+    let thread = try SystemThread.start("aofs-check") {
+      do throws(AofError) {
+        for problem in try check.run() ?? [] { incidents.report("the manifest: \(problem)") }
+      } catch {
+        incidents.report("the manifest could not be checked: \(error)")
+      }
+    }
+    state.withLock { $0.check = (check, thread) }
+  }
+
+  private func endCheck() {
+    guard let (check, thread) = state.withLock({ $0.check.take() }) else { return }
+    check.cancel()
+    thread.join()
+  }
+
+  /// Waits until the check of the whole manifest is done.
+  package func waitForCheck() { state.withLock { $0.check?.1 }?.join() }
 
   /// Waits until the background work that is queued now is done.
   package func waitForMaintenance() {

@@ -28,6 +28,7 @@ extension AofManager {
     let manager = try opening.reserve.tidingOver { () throws(AofError) in try opening.run() }
     for wal in manager.state.withLock({ Array($0.wals.values) }) { manager.watch(wal) }
     manager.queueFreeingOfLeftovers()
+    try manager.startCheck()
     return manager
   }
 }
@@ -56,7 +57,9 @@ struct StoreOpening {
     let isNew = try checkDirectory()
     let lock = try StoreLock.acquire(layout, mountPoint: options.mountPoint, disk: environment.disk)
     if isNew { try createManifest() }
+    try checkJournal()
     let manifest = try Manifest.open(layout.manifest)
+    try check(manifest)
     let settings = try reconcile(manifest)
     let storeID = try Self.storeID(settings)
     let remote = if let givenRemote { givenRemote } else { try openRemote(settings, manifest) }
@@ -75,6 +78,30 @@ struct StoreOpening {
     return AofManager(
       layout: layout, services: services, nameSpace: nameSpace,
       state: AofManager.State(settings: settings, descriptors: descriptors, wals: wals), lock: lock)
+  }
+
+  // MARK: The manifest
+
+  /// SQLite passes over damaged transactions in silence, and its journal is gone once the manifest is open.
+  private func checkJournal() throws(AofError) {
+    guard let problem = try Manifest.journalProblem(of: layout.manifest, on: environment.disk) else { return }
+    let journal = try environment.disk.open(Manifest.journal(of: layout.manifest), .read)
+    let copy = try Evidence(layout, environment).keep(0..<journal.size(), of: journal, as: "manifest.sqlite-wal")
+    incidents.report("the manifest: \(problem)" + (copy.map { "; the journal is kept as \($0)" } ?? ""))
+  }
+
+  /// What would lead astray: names that are no tree, ids that would be used twice. Of a log that is damaged otherwise the
+  /// others need not know. The rest is checked beside, once the store is open.
+  private func check(_ manifest: Manifest) throws(AofError) {
+    let names = ManifestNames(nodes: try manifest.nodes(), nextNode: try manifest.nextNodeID())
+    if let problem = names.problems.first {
+      throw AofError(
+        .corrupt, "the manifest \(layout.manifest) is damaged: \(problem)",
+        remedy: "'aofs verify' tells more, and 'aofs recover' makes a new one of what can be read")
+    }
+    for problem in names.problems(with: try manifest.logs(), try manifest.walDirectories()) {
+      incidents.report("the manifest: \(problem)")
+    }
   }
 
   static func storeID(_ settings: StoreSettings) throws(AofError) -> StoreID {
@@ -97,7 +124,7 @@ struct StoreOpening {
     guard !disk.exists(layout.resolve(StoreLayout.defaultChunks)) else {
       throw AofError(
         .corrupt, "the store \(layout.root) has lost its manifest, \(layout.manifest)",
-        remedy: "change nothing there, and restore the manifest from a backup")
+        remedy: "change nothing there, and run 'aofs recover' on it, or restore the manifest from a backup")
     }
     guard options.createIfMissing else {
       throw AofError(

@@ -27,6 +27,8 @@ public final class AofManager: Sendable {
     var wals: [WalDirectoryID: WriteAheadLog]
     /// WALs with a background release queued.
     var releasing: Set<WalDirectoryID> = []
+    /// The check of the whole manifest that runs beside, and its thread.
+    var check: (ManifestCheck, SystemThread)?
   }
 
   init(

@@ -1,4 +1,5 @@
 import AOFCore
+import AOFFormat
 import AOFSystem
 
 /// Where a store keeps what (docs/ARCHITECTURE.md, "On disk").
@@ -11,6 +12,10 @@ struct StoreLayout: Sendable {
   var newManifest: String { root + "/manifest.sqlite.new" }
   /// Disk space that is set aside.
   var reserve: String { root + "/reserve" }
+  /// Whether a name in the store's directory is that of a manifest that was not finished.
+  static func isUnfinished(_ name: String) -> Bool { name.hasPrefix("manifest.sqlite.new") }
+  /// What the name of a manifest begins with that a recovery has replaced; the time follows.
+  static let damagedPrefix = "manifest.sqlite.damaged-"
   /// Copies of what was found damaged.
   var evidence: String { root + "/evidence" }
 
@@ -21,6 +26,11 @@ struct StoreLayout: Sendable {
 
   /// A path of the manifest's, absolute.
   func resolve(_ path: String) -> String { path.hasPrefix("/") ? path : root + "/" + path }
+
+  /// The file of a chunk; `directory` as the manifest has it.
+  func chunkFile(_ chunk: ChunkID, of log: LogID, in directory: String) -> String {
+    resolve(directory) + "/" + FixedWidthNumber.hex(log.rawValue) + "/" + FixedWidthNumber.hex(chunk.rawValue) + ".chunk"
+  }
 
   /// Whether the directory holds nothing but what a creation that was cut short may leave.
   func isVacant(_ disk: any Disk) throws(AofError) -> Bool {

@@ -51,7 +51,8 @@ extension ControlExecutor {
     return StoreStatus(
       store: manager.path, storeID: settings.storeID, chunkSize: settings.chunkSize.byteCount.rawValue,
       cacheSize: settings.cacheSize.rawValue, remote: settings.remote, walDirectory: settings.walDirectory,
-      logs: try everyLog().map(status))
+      logs: try everyLog().map(status),
+      incidents: manager.incidents.map { "\($0.time.rfc3339) \($0.message)" })
   }
 
   func status(of named: NamedLog) -> LogStatus {

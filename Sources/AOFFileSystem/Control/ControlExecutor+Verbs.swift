@@ -50,10 +50,15 @@ extension ControlExecutor {
   }
 
   func verify(
-    _ logs: [NamedLog], remote: Bool, format: ControlCommand.Format
+    _ logs: [NamedLog], wholeStore: Bool, remote: Bool, format: ControlCommand.Format
   ) -> ControlAnswer {
     var first: AofError?
     var found: [LogVerification] = []
+    var problems: [String] = []
+    if wholeStore {
+      do throws(AofError) { problems = try manager.verifyStore(remote: remote) } catch { problems = ["\(error)"] }
+      first = problems.first.map { AofError(.corrupt, $0) }
+    }
     for named in logs {
       var report: VerifyReport?
       var failure: AofError?
@@ -68,10 +73,10 @@ extension ControlExecutor {
           objectsChecked: report?.objectsChecked ?? 0, problems: report?.problems ?? [],
           failure: failure.map { "\($0)" }))
     }
-    let result = VerifyResult(logs: found)
+    let result = VerifyResult(logs: found, problems: problems)
     switch format {
     case .json: return ControlAnswer(text: ReportJSON.text(result), error: first)
-    case .text: return ControlAnswer(text: logs.isEmpty ? "there are no logs\n" : result.text, error: first)
+    case .text: return ControlAnswer(text: (logs.isEmpty ? "there are no logs\n" : "") + result.text, error: first)
     }
   }
 

@@ -86,7 +86,8 @@ package final class ControlExecutor: Sendable {
       case .hydrate(let target, let range):
         return try forEach(target, defaultLog) { log throws(AofError) in try self.hydrate(log, range) }
       case .verify(let target, let remote, let format):
-        return try verify(logs(target, defaultLog), remote: remote, format: format)
+        return try verify(
+          logs(target, defaultLog), wholeStore: target == .unnamed && defaultLog == nil, remote: remote, format: format)
       case .objects(let target): return try objects(logs(target, defaultLog))
       case .status(let target): return try status(target, defaultLog)
       case .trim(let target, let lsn, let timeout):

@@ -7,8 +7,8 @@ public final class DirectoryStore: RemoteStore {
   public let path: String
   let root: DirectoryHandle
   /// Where objects are before they have their names: in the same filesystem, and under a name that no key
-  /// can have.
-  let temporary: DirectoryHandle
+  /// can have. Nil for a store that is only read.
+  private let temporary: DirectoryHandle?
   /// Directories below the root whose entry in their parent is known to be on the disk. One that is merely
   /// there may have been made by another thread, or before a crash, and not have been synced.
   let syncedDirectories = Lock<Set<String>>([])
@@ -24,17 +24,40 @@ public final class DirectoryStore: RemoteStore {
     do {
       root = try create ? Self.makeRoot(path) : DirectoryHandle(path)
       if try root.makeDirectory(Self.temporaryName) { try root.sync() }
-      temporary = try root.openDirectory(Self.temporaryName)
+      let temporary = try root.openDirectory(Self.temporaryName)
+      self.temporary = temporary
+      Self.removeStale(temporary)
     } catch {
-      if error.code == .notFound {
-        throw AofError(
-          .notFound, "the remote dir:\(path) does not exist", remedy: "create or mount it", cause: error)
-      }
-      throw AofError(
-        .remoteFailure, "the remote dir:\(path) cannot be opened",
-        remedy: "check that it is a directory of yours", cause: error)
+      throw Self.cannotOpen(path, error)
     }
-    removeStaleTemporaries()
+  }
+
+  /// Opens the directory at `path` for reading alone: nothing in it is created or deleted.
+  /// - Throws: `notFound`; `remoteFailure`.
+  package init(reading path: String) throws(AofError) {
+    self.path = path
+    temporary = nil
+    do {
+      root = try DirectoryHandle(path)
+    } catch {
+      throw Self.cannotOpen(path, error)
+    }
+  }
+
+  private static func cannotOpen(_ path: String, _ cause: AofError) -> AofError {
+    if cause.code == .notFound {
+      return AofError(
+        .notFound, "the remote dir:\(path) does not exist", remedy: "create or mount it", cause: cause)
+    }
+    return AofError(
+      .remoteFailure, "the remote dir:\(path) cannot be opened",
+      remedy: "check that it is a directory of yours", cause: cause)
+  }
+
+  /// - Throws: `readOnly` if the store is only read.
+  func temporaries() throws(AofError) -> DirectoryHandle {
+    guard let temporary else { throw AofError(.readOnly, "\(self) was opened for reading alone") }
+    return temporary
   }
 
   public var description: String { "dir:\(path)" }
@@ -52,7 +75,7 @@ public final class DirectoryStore: RemoteStore {
   }
 
   /// A temporary that can be locked has no writer. What cannot be deleted is harmless and stays.
-  private func removeStaleTemporaries() {
+  private static func removeStale(_ temporary: DirectoryHandle) {
     for entry in (try? temporary.entries()) ?? [] where !entry.isDirectory {
       if let file = try? temporary.openFile(entry.name), (try? file.tryLockExclusively()) == true {
         _ = try? temporary.unlink(entry.name)

@@ -38,6 +38,7 @@ extension DirectoryStore {
 final class DirectoryUpload: RemoteUpload {
   private let store: DirectoryStore
   private let key: RemoteKey
+  private let temporary: DirectoryHandle
   private let temporaryName: String
   /// Locked for as long as it is open, so that nobody takes it for a crash's leftover. Nil once the upload
   /// is over.
@@ -48,7 +49,8 @@ final class DirectoryUpload: RemoteUpload {
     self.store = store
     self.key = key
     do {
-      (temporaryName, file) = try Self.makeTemporary(in: store.temporary)
+      temporary = try store.temporaries()
+      (temporaryName, file) = try Self.makeTemporary(in: temporary)
     } catch {
       throw store.failure("cannot begin", key, error)
     }
@@ -89,7 +91,7 @@ final class DirectoryUpload: RemoteUpload {
     do {
       try file.syncData()
       let (directory, name) = try store.makeParent(of: key)
-      let created = try store.temporary.rename(
+      let created = try temporary.rename(
         temporaryName, to: name, of: directory, replacing: condition == .always)
       // Also when the name was taken: whoever took it may not have synced the directory yet.
       try directory.sync()
@@ -102,7 +104,7 @@ final class DirectoryUpload: RemoteUpload {
   func abandon() {
     guard file != nil else { return }
     // What cannot be deleted is harmless; the next open deletes it.
-    _ = try? store.temporary.unlink(temporaryName)
+    _ = try? temporary.unlink(temporaryName)
     file = nil
   }
 }

@@ -97,23 +97,6 @@ struct HydrateCommand: ParsableCommand {
   }
 }
 
-struct VerifyCommand: ParsableCommand {
-  static let configuration = CommandConfiguration(
-    commandName: "verify", abstract: "Check every sealed frame on the local disk against its checksum.",
-    discussion: "Ends with \(AofsExitCode.inputOutput.rawValue) if anything is damaged.")
-
-  @Argument(help: whereHelp) var log: String
-  @Flag(help: "Fetch and check every object of the remote too.") var remote = false
-  @Flag(help: "Answer in JSON.") var json = false
-  @OptionGroup var common: CommonOptions
-
-  func run() throws {
-    common.startLogging()
-    let arguments = (remote ? ["remote=yes"] : []) + (json ? ["format=json"] : [])
-    try VerbRunner(verb: .verify, arguments: arguments).run(Target(log), isReport: true)
-  }
-}
-
 struct ObjectsCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "objects", abstract: "List the remote objects that hold a log, in order, one a line.",

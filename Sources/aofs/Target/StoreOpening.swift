@@ -14,12 +14,17 @@ enum StoreOpening {
     // The store's directory may be open to everyone, but log names and bytes are for its owner. Logs on a mount are
     // created with the mask of the program that creates them.
     FileFacts.createOnlyForOwner()
+    return try whenReleased(path) { () throws(AofError) in try AofManager.open(path, options: options) }
+  }
+
+  /// Runs `body`, which takes the store's lock, and once more if the store was about to be let go of.
+  static func whenReleased<Result>(_ path: String, _ body: () throws(AofError) -> Result) throws(AofError) -> Result {
     do throws(AofError) {
-      return try AofManager.open(path, options: options)
+      return try body()
     } catch {
       guard error.code == .locked, try isBeingReleased(path) else { throw error }
     }
-    return try AofManager.open(path, options: options)
+    return try body()
   }
 
   private static func isBeingReleased(_ path: String) throws(AofError) -> Bool {

@@ -1,0 +1,163 @@
+import AOFCore
+import AOFFormat
+import AOFManifest
+import AOFRemote
+import AOFSystem
+
+/// Finds out how far one log can be proven: by extents of the remote, by extents of the old manifest whose checksums the
+/// bytes on the disk match, and by what was applied after them. What no checksum covers is never taken.
+struct LogRebuild {
+  /// What the WAL has of a log.
+  struct Frames {
+    var generation: Generation
+    /// Of the highest generation.
+    var first: LSN
+    var end: LSN
+  }
+
+  let id: LogID
+  let old: AofDescriptorRecord?
+  let oldExtents: [AofChunkRecord]
+  let remote: RemoteLogRecord?
+  let remoteExtents: [RemoteExtentRecord]
+  let frames: Frames?
+  let chunkSize: ChunkSize
+  let localChunks: LocalChunkStore
+  /// Nil without a remote: the old manifest is believed where it names objects.
+  let object: ObjectCheck?
+
+  private(set) var extents: [AofChunkRecord] = []
+  private(set) var notes: [String] = []
+  /// Whether bytes were lost that the log may have had.
+  private(set) var isCut = false
+
+  init(
+    _ id: LogID, old: AofDescriptorRecord?, oldExtents: [AofChunkRecord], remote: RemoteLogRecord?,
+    remoteExtents: [RemoteExtentRecord], frames: Frames?, chunkSize: ChunkSize, localChunks: LocalChunkStore,
+    object: ObjectCheck?
+  ) {
+    self.id = id
+    self.old = old
+    self.oldExtents = oldExtents
+    self.remote = remote
+    self.remoteExtents = remoteExtents
+    self.frames = frames
+    self.chunkSize = chunkSize
+    self.localChunks = localChunks
+    self.object = object
+  }
+
+  /// The log's record, up to what is applied; the WAL is yet to be replayed on it.
+  mutating func run(walDirectory: WalDirectoryID, dataDirectory: String) throws(AofError) -> AofDescriptorRecord {
+    let stated = max(old?.head ?? .zero, remote?.headLSN ?? .zero)
+    let isUnknown = old == nil && remote == nil
+    let head = isUnknown ? frames?.first ?? .zero : stated
+    var record = AofDescriptorRecord(
+      id: id, chunkSize: chunkSize, dataDirectory: dataDirectory, walDirectory: walDirectory, head: head)
+    let sealed = try findExtents(from: head)
+    record.sealed = sealed
+    record.remote = extents.prefix { $0.object != nil }.last?.range.upperBound ?? head
+    // Where the head lies within a lost extent, what follows is the head.
+    record.head = min(head, sealed)
+    (record.applied, record.appliedFrames) = try findApplied(from: sealed)
+    record.generation = max(old?.generation ?? .first, remote?.generation ?? .first)
+    // A cut that only the old manifest knew of shows in the frames that were appended after it.
+    if old == nil, let frames { record.generation = max(record.generation, frames.generation) }
+    record.generationStart = min(old?.generationStart ?? record.applied, record.applied)
+    record.failure = old?.failure
+    if let old, record.applied < old.applied {
+      isCut = true
+      notes.append("log \(id): LSN \(record.applied)..<\(old.applied) is lost: neither the disk nor the remote holds it")
+    }
+    return record
+  }
+
+  // MARK: Extents
+
+  /// Takes extents that follow each other, for as long as there are any.
+  private mutating func findExtents(from head: LSN) throws(AofError) -> LSN {
+    var published: [LSN: RemoteExtentRecord] = [:]
+    for extent in remoteExtents { published[extent.key.range.lowerBound] = extent }
+    var local: [LSN: AofChunkRecord] = [:]
+    for extent in oldExtents { local[extent.range.lowerBound] = extent }
+    let starts = Set(published.filter { $0.value.key.range.contains(head) }.keys)
+      .union(local.filter { $0.value.range.contains(head) }.keys)
+    var position = starts.max() ?? head
+    while true {
+      let next: AofChunkRecord?
+      if let extent = published[position] {
+        next = try resident(describe(extent, local[position]))
+      } else if let extent = local[position] {
+        next = try take(extent)
+      } else {
+        next = nil
+      }
+      guard let next else { return position }
+      extents.append(next)
+      position = next.range.upperBound
+      if isCut { return position }
+    }
+  }
+
+  /// An extent of the remote; its frames as the old manifest has them, or its object.
+  private func describe(_ extent: RemoteExtentRecord, _ old: AofChunkRecord?) throws(AofError) -> AofChunkRecord {
+    if let old, old.object?.key == extent.key.text { return old }
+    guard let object else { throw AofError(.remoteFailure, "there is no remote to read \(extent.key) from") }
+    let (stored, frames) = try object.describe(extent)
+    // The store keeps frames on its grid, and every version wrote objects so.
+    let table = FrameTable.encode(frames)
+    _ = try FrameTable.decode(table, start: extent.key.range.lowerBound, byteCount: extent.key.range.byteCount)
+    return AofChunkRecord(
+      log: id, chunk: extent.key.chunk, range: extent.key.range, generation: extent.key.generation, frames: frames,
+      sealedAt: frames.last?.time ?? UnixTime(rawValue: 0), object: stored)
+  }
+
+  /// The extent with the residency that the disk shows.
+  private func resident(_ extent: AofChunkRecord) throws(AofError) -> AofChunkRecord {
+    var extent = extent
+    extent.residency = try found(extent)
+    return extent
+  }
+
+  private func found(_ extent: AofChunkRecord) throws(AofError) -> Bitmap {
+    var map = Bitmap(count: extent.frames.count, filled: false)
+    var lsn = extent.range.lowerBound
+    for (index, frame) in extent.frames.enumerated() {
+      map[index] = try local.fault(at: lsn, frame) == nil
+      lsn = lsn + Int(frame.length)
+    }
+    return map
+  }
+
+  /// An extent that only the old manifest has: whole if an object holds it, else as far as the disk does.
+  private mutating func take(_ extent: AofChunkRecord) throws(AofError) -> AofChunkRecord? {
+    var extent = try resident(extent)
+    if object == nil, extent.object != nil { return extent }
+    extent.object = nil
+    let sound = extent.frames.indices.prefix { extent.residency[$0] }.count
+    if sound == extent.frames.count { return extent }
+    isCut = true
+    guard sound > 0 else { return nil }
+    let end = extent.start(ofFrame: sound)
+    return AofChunkRecord(
+      log: id, chunk: extent.chunk, range: extent.range.lowerBound..<end, generation: extent.generation,
+      frames: Array(extent.frames.prefix(sound)), sealedAt: extent.sealedAt)
+  }
+
+  private var local: LocalFrames { LocalFrames(localChunks, log: id, chunkSize: chunkSize) }
+
+  // MARK: What was applied
+
+  /// The bytes that the old manifest has checksums of beyond its extents, as far as the disk matches them.
+  private func findApplied(from sealed: LSN) throws(AofError) -> (LSN, [FrameRecord]) {
+    guard let old, old.sealed == sealed, !isCut else { return (sealed, []) }
+    var lsn = sealed
+    var frames: [FrameRecord] = []
+    for frame in old.appliedFrames {
+      guard try local.fault(at: lsn, frame) == nil else { break }
+      frames.append(frame)
+      lsn = lsn + Int(frame.length)
+    }
+    return (lsn, frames)
+  }
+}

@@ -1,0 +1,61 @@
+import AOFCore
+import GRDB
+
+/// All that a manifest holds, for one that is made anew.
+package struct ManifestContent: Sendable {
+  package var settings: StoreSettings
+  /// The root among them.
+  package var nodes: [NodeRecord]
+  package var walDirectories: [WalDirectoryRecord]
+  package var logs: [(log: AofDescriptorRecord, extents: [AofChunkRecord])]
+  package var nextNode: UInt64
+  package var epoch: UInt64
+  package var remoteSequence: UInt64
+
+  package init(
+    settings: StoreSettings, nodes: [NodeRecord], walDirectories: [WalDirectoryRecord],
+    logs: [(log: AofDescriptorRecord, extents: [AofChunkRecord])], nextNode: UInt64, epoch: UInt64,
+    remoteSequence: UInt64
+  ) {
+    self.settings = settings
+    self.nodes = nodes
+    self.walDirectories = walDirectories
+    self.logs = logs
+    self.nextNode = nextNode
+    self.epoch = epoch
+    self.remoteSequence = remoteSequence
+  }
+}
+
+extension Manifest {
+  /// Creates a manifest with all of its rows. - Throws: `alreadyExists`; `corrupt` without a root; local failures.
+  package static func create(_ path: String, _ content: ManifestContent) throws(AofError) {
+    guard let root = content.nodes.first(where: { $0.id == .root }) else {
+      throw AofError(.corrupt, "a store without a root directory is not possible")
+    }
+    let manifest = try create(path, settings: content.settings, root: root)
+    try manifest.write { database in
+      for node in content.nodes where node.id != .root { try insert(node, database) }
+      for directory in content.walDirectories {
+        try database.execute(
+          sql: "INSERT INTO wal_directories VALUES (?, ?, ?)",
+          arguments: [directory.id.rawValue, directory.path, Int64(bitPattern: directory.firstSequence)])
+      }
+      for (log, extents) in content.logs {
+        try insert(log, database)
+        for extent in extents {
+          try insert(extent, database)
+          if let object = extent.object { try setObject(object, of: extent.log, at: extent.range.lowerBound, database) }
+        }
+      }
+      let counters = [
+        nextNode: content.nextNode, epochCounter: content.epoch, sequenceCounter: content.remoteSequence,
+      ]
+      for (name, value) in counters {
+        try database.execute(
+          sql: "UPDATE counters SET value = ? WHERE name = ?", arguments: [Int64(clamping: value), name])
+      }
+    }
+    try manifest.close()
+  }
+}
