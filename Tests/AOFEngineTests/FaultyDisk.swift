@@ -208,7 +208,7 @@ final class FaultyFile: File, @unchecked Sendable {  // immutable; what it refer
   init(_ file: File, _ tracked: TrackedFile, disk: FaultyDisk) {
     self.tracked = tracked
     self.disk = disk
-    super.init(path: file.path, descriptor: dup(file.descriptor))
+    super.init(path: file.path, descriptor: fcntl(file.descriptor, F_DUPFD_CLOEXEC, 0))
   }
 
   override func read(into buffer: UnsafeMutableRawBufferPointer, at offset: Int) throws(AofError) -> Int {

@@ -31,7 +31,7 @@ import Testing
     #expect(#expect(throws: AofError.self) { try log.sealTail() }?.code == .noSpace)
     #expect(log.failure == nil)
     try log.sealTail()
-    try log.checkpoint()
+    try store.manager().checkpoint()
     store.waitForMaintenance()
     #expect(hasReserve(store), "there is space again")
   }
