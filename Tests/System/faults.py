@@ -214,7 +214,7 @@ def injected(*faults):
     def run(daemon):
         for specification, kind in faults:
             with Fault(daemon, specification, daemon.files(kind) if kind else ()):
-                commands(daemon, 0.7)
+                commands(daemon, 0.4)
 
     return run
 
@@ -284,7 +284,7 @@ def no_descriptors():
         for spare in (0, 1, 3):
             used = max(int(number) for number in os.listdir(f"/proc/{pid}/fd")) + 1
             resource.prlimit(pid, resource.RLIMIT_NOFILE, (used + spare, hard))
-            commands(daemon, 0.7)
+            commands(daemon, 0.4)
         resource.prlimit(pid, resource.RLIMIT_NOFILE, (soft, hard))
 
     weather("descriptors", starve)

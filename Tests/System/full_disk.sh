@@ -50,7 +50,9 @@ opens() {
 for type in tmpfs ext4; do
   make_disk "$type" 160M
   start_daemon --chunk-size 128KiB
-  : >"$mnt/first" && control checkpoint || fail "$type: $answer"
+  # Before the disk is full: a new log needs room in the manifest.
+  for writer in 0 1 2; do : >"$mnt/log-$writer" || fail "$type: a log cannot be created"; done
+  control checkpoint || fail "$type: $answer"
   fill_disk 6000
 
   # One writer syncs, one does not, one has large records; all end at the full disk.
