@@ -120,8 +120,11 @@ public final class LocalChunkStore: Sendable {
 
   /// Makes what was written of a chunk survive power loss, copies too. - Throws: as ``sync(_:)``.
   func syncCopies(of log: LogID, in chunk: ChunkID) throws(AofError) {
-    try withFile(Key(log: log, chunk: chunk), creating: false) { file throws(AofError) in file.countCopies() }
-    state.withLock { _ = $0.dirtyChunks[log, default: []].insert(chunk) }
+    let key = Key(log: log, chunk: chunk)
+    try withFile(key, creating: false) { file throws(AofError) in
+      file.countCopies()
+      state.withLock { $0.noteWrite(to: key) }
+    }
     try sync(log)
   }
 

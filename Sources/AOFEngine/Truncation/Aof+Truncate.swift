@@ -23,6 +23,8 @@ extension Aof {
     }
     defer { state.change { $0.isTruncating = false } }
     if let failure { throw failure }
+    // Space came back, and what a full disk had to give up may be set aside again.
+    defer { services.reserve.refill() }
     return switch request.direction {
     case .head: try trim(request)
     case .tail: try cut(request)
@@ -52,7 +54,9 @@ extension Aof {
     try underMaintenance { () throws(AofError) in
       if head > state.withLock({ $0.sealed }) { _ = try seal(upTo: { $0.tail }) }
       try request.checkCancellation()
-      let kept = try services.manifest.recordTrim(of: id, to: head)
+      let kept = try services.reserve.tidingOver { () throws(AofError) in
+        try services.manifest.recordTrim(of: id, to: head)
+      }
       // The mark first: whoever read what now goes looks at it again before answering.
       state.change { state in
         state.head = head
@@ -100,8 +104,9 @@ extension Aof {
   /// left nothing in the buffer.
   private func cut(at lsn: LSN, beginning next: Generation, checksum: UInt32?) throws(AofError) {
     let time = services.environment.clock.now()
-    let (kept, remote) = try services.manifest.recordCut(
-      of: id, at: lsn, generation: next, checksum: checksum, time: time)
+    let (kept, remote) = try services.reserve.tidingOver { () throws(AofError) in
+      try services.manifest.recordCut(of: id, at: lsn, generation: next, checksum: checksum, time: time)
+    }
     state.change { $0.cut(at: lsn, generation: next, remote: remote, time: time) }
     committingGeneration = next
     wal.forgetFrames(of: self, past: lsn)
@@ -136,7 +141,7 @@ extension Aof {
     do throws(AofError) {
       try services.localChunks.syncCopies(of: id, in: chunk)
     } catch {
-      fail(error)
+      failSync(error)
       throw error
     }
   }
