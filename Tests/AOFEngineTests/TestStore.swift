@@ -57,6 +57,8 @@ final class TestStore {
   func abandon() {
     opened?.waitForMaintenance()
     opened = nil
+    // A process that another test just starts has all descriptors for a moment, and with them the store's lock.
+    _ = try? LockWait.untilFree(path + "/lock", atMost: 60_000)
   }
 
   /// The store as a killed daemon would leave it now: a copy of its files, opened for itself.
