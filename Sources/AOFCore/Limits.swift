@@ -23,6 +23,10 @@ public enum Limits {
   /// alone. Measured: docs/benchmarks/append.md, "Inline and indirect".
   public static let largestInlineAppend = 64 << 10
 
+  /// How much of a log the WAL alone accounts for before it is applied, in bytes: what a recovery has to read and to write
+  /// again of one log.
+  public static let longestUnappliedTail = 64 << 20
+
   /// Disk space that a store sets aside for what must go on when the disk is full, in bytes.
   public static let spaceReserve = 16 << 20
 

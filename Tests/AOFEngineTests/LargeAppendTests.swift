@@ -71,6 +71,22 @@ import Testing
     #expect(try contentsAfterCrash(store) == records.flatMap { $0 })
   }
 
+  @Test func aLongTailIsAppliedAlthoughFewFramesNameIt() throws {
+    let store = TestStore(chunkSize: try ChunkSize(.gibibytes(1)), inMemory: true)
+    let log = try store.log()
+    let block = [UInt8](repeating: 5, count: 1 << 20)
+    for _ in 0..<(Limits.longestUnappliedTail >> 20) { try log.append(block) }
+    store.waitForMaintenance()
+    #expect(log.watermarks.sealed == 0)
+    #expect(log.appliedLSN == LSN(rawValue: UInt64(Limits.longestUnappliedTail)))
+    try log.append(block)
+    store.waitForMaintenance()
+    #expect(log.appliedLSN < log.tailLSN, "what comes next is not much")
+    let crashed = try store.crashed()
+    #expect(try crashed.log().tailLSN == log.tailLSN)
+    #expect(try crashed.log().contents().allSatisfy { $0 == 5 })
+  }
+
   @Test func theDurableMarkWaitsForTheChunkFiles() throws {
     let (store, disk) = faulty()
     let (log, other) = (try store.log(), try store.log("other"))

@@ -15,7 +15,7 @@ extension AofManager {
     let logs = state.withLock { $0.open.values.sorted { $0.id < $1.id } }
     for log in logs {
       do throws(AofError) {
-        try applyAndRecord(log)
+        try log.applyAndRecord()
         try log.recordResidency()
       } catch {
         failure = failure ?? error
@@ -88,7 +88,7 @@ extension AofManager {
         // A log that fails keeps its own segments, and must not keep the others from being applied.
         var failure: AofError?
         for id in wal.logsInClosedSegments.sorted() {
-          do throws(AofError) { try applyAndRecord(log(id)) } catch { failure = failure ?? error }
+          do throws(AofError) { try log(id).applyAndRecord() } catch { failure = failure ?? error }
         }
         try release(wal)
         services.reserve.refill()
@@ -106,17 +106,6 @@ extension AofManager {
         try wal.pool.refill()
       } catch {
         services.incidents.report("the next segment of the WAL in \(wal.record.path) could not be prepared: \(error)")
-      }
-    }
-  }
-
-  /// Moves a log's tail to its chunk files and records that.
-  private func applyAndRecord(_ log: Aof) throws(AofError) {
-    try log.underMaintenance { () throws(AofError) in
-      try services.reserve.tidingOver { () throws(AofError) in
-        guard let progress = try log.apply() else { return }
-        try services.manifest.recordApplied([progress], firstSequences: [:])
-        log.finishApplying(progress)
       }
     }
   }

@@ -83,19 +83,19 @@ extension Aof {
       try drainFullBlock()
       try wal.append(&pending)
     }
-    if pending.leavesFullBlock || pending.leavesFullChunk {
-      finishAppend(leavesFullBlock: pending.leavesFullBlock, leavesFullChunk: pending.leavesFullChunk)
+    if pending.leavesFullBlock || pending.isMaintenanceDue {
+      finishAppend(leavesFullBlock: pending.leavesFullBlock, isMaintenanceDue: pending.isMaintenanceDue)
     }
     return pending.lsn
   }
 
   /// What an append leaves to do that nobody needs to wait for.
-  func finishAppend(leavesFullBlock: Bool, leavesFullChunk: Bool) {
+  func finishAppend(leavesFullBlock: Bool, isMaintenanceDue: Bool) {
     if leavesFullBlock {
       // A block that stays full is reported to the append that finds no room for want of it.
       do throws(AofError) { try drainFullBlock() } catch {}
     }
-    if leavesFullChunk { queueSealOfFullChunks() }
+    if isMaintenanceDue { queueMaintenance() }
   }
 
   func checkSize(_ byteCount: Int, records: Int) throws(AofError) {
@@ -197,8 +197,7 @@ extension Aof {
         state.checksums.append(record, pending.pointee.kind, time: time)
         state.checksumsPastSeal?.append(record, pending.pointee.kind, time: time)
       }
-      pending.pointee.leavesFullChunk =
-        !state.isSealQueued && chunkSize.chunkID(for: tail) > chunkSize.chunkID(for: state.sealed)
+      pending.pointee.isMaintenanceDue = state.isMaintenanceDue(chunkSize)
     }
   }
 

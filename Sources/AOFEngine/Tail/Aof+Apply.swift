@@ -4,9 +4,20 @@ import AOFManifest
 
 /// Applying: moving a tail from the WAL to its chunk files, so that WAL segments can go.
 extension Aof {
+  /// Moves the log's tail to its chunk files and records that, so that the WAL is not needed for it.
+  func applyAndRecord() throws(AofError) {
+    try underMaintenance { () throws(AofError) in
+      try services.reserve.tidingOver { () throws(AofError) in
+        guard let progress = try apply() else { return }
+        try services.manifest.recordApplied([progress], firstSequences: [:])
+        finishApplying(progress)
+      }
+    }
+  }
+
   /// Makes the log durable in its chunk files up to the tail of this moment.
   /// - Returns: what the manifest must record, before ``finishApplying(_:)``; nil if there is nothing new.
-  func apply() throws(AofError) -> AppliedProgress? {
+  private func apply() throws(AofError) -> AppliedProgress? {
     let progress = state.withLock { state -> AppliedProgress? in
       guard state.tail > state.applied else { return nil }
       return AppliedProgress(
@@ -23,7 +34,7 @@ extension Aof {
   var appliedLSN: LSN { state.withLock { $0.applied } }
 
   /// The manifest has recorded `progress`.
-  func finishApplying(_ progress: AppliedProgress) {
+  private func finishApplying(_ progress: AppliedProgress) {
     state.change { state in
       state.applied = max(state.applied, progress.applied)
       state.durable = max(state.durable, progress.applied)

@@ -51,7 +51,7 @@ extension Aof {
       try records.withTypedBuffer { records throws(AofError) in
         var pending = PendingAppend(.indirect, records, byteCount: byteCount, expected: lsn, log: self)
         try wal.append(&pending)
-        finishAppend(leavesFullBlock: false, leavesFullChunk: pending.leavesFullChunk)
+        finishAppend(leavesFullBlock: false, isMaintenanceDue: pending.isMaintenanceDue)
       }
     }
   }

@@ -123,29 +123,38 @@ extension Aof {
     }
   }
 
-  // MARK: Full chunks
+  // MARK: In the background
 
-  /// Queues a seal if the tail has left a chunk that is not sealed.
-  func queueSealOfFullChunks() {
+  /// Queues a seal of the chunks that the tail has left, and an application of the tail if it has grown long since the
+  /// last.
+  func queueMaintenance() {
     let isDue = state.withLock { state in
-      guard !state.isSealQueued, chunkSize.chunkID(for: state.tail) > chunkSize.chunkID(for: state.sealed) else {
-        return false
-      }
-      state.isSealQueued = true
+      guard state.isMaintenanceDue(chunkSize) else { return false }
+      state.isMaintenanceQueued = true
       return true
     }
     guard isDue else { return }
     services.maintenance.add { [self] in
-      state.withLock { $0.isSealQueued = false }
+      state.withLock { $0.isMaintenanceQueued = false }
       do throws(AofError) {
         try underMaintenance { () throws(AofError) in
           _ = try seal(upTo: { [chunkSize] in chunkSize.chunkStart(chunkSize.chunkID(for: $0.tail)) })
         }
+        if state.withLock({ $0.isApplicationDue }) { try applyAndRecord() }
       } catch {
-        services.incidents.report("full chunks of log \(id) could not be sealed: \(error)")
+        services.incidents.report("the tail of log \(id) could not be sealed or applied: \(error)")
       }
     }
   }
+}
+
+extension LogState {
+  func isMaintenanceDue(_ chunkSize: ChunkSize) -> Bool {
+    !isMaintenanceQueued && (chunkSize.chunkID(for: tail) > chunkSize.chunkID(for: sealed) || isApplicationDue)
+  }
+
+  /// Whether a recovery would have much to read and to write again, although few segments of the WAL name it.
+  var isApplicationDue: Bool { tail - applied >= Limits.longestUnappliedTail }
 }
 
 extension LogState {

@@ -52,8 +52,8 @@ struct LogState {
   var isTruncating = false
   /// Whether a thread seals, applies, evicts or truncates; one at a time does.
   var isUnderMaintenance = false
-  /// Whether a background seal of full chunks is queued.
-  var isSealQueued = false
+  /// Whether a background seal or application is queued.
+  var isMaintenanceQueued = false
   /// Why the log takes no appends.
   var failure: AofError?
 

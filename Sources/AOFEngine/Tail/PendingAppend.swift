@@ -45,8 +45,8 @@ struct PendingAppend {
   var lsn = LSN.zero
   /// Whether a full block of the log's buffer waits to be moved to the chunk file.
   var leavesFullBlock = false
-  /// Whether the tail has left a chunk that is not sealed.
-  var leavesFullChunk = false
+  /// Whether the tail has left a chunk that is not sealed, or much of it is not applied.
+  var isMaintenanceDue = false
   /// Whether it was set aside for a large append once, and need not be again for one that only waits.
   var wasDeferred = false
   /// The next of those that are woken together.
