@@ -24,18 +24,6 @@ extension Manifest {
     }
   }
 
-  static func setObject(_ object: StoredObject, of log: LogID, at first: LSN, _ database: Database) throws {
-    try database.execute(
-      sql: """
-        UPDATE extents SET object_key = ?, object_size = ?, object_checksum = ?, object_frames = ?
-        WHERE log = ? AND first_lsn = ?
-        """,
-      arguments: [
-        object.key, Int64(clamping: object.size), Int64(object.checksum), Data(encode(object.frameLengths)),
-        Int64(log.rawValue), Int64(first.rawValue),
-      ])
-  }
-
   /// Records which frames of extents are on the local disk.
   package func recordResidency(_ changes: [(log: LogID, first: LSN, residency: Bitmap)]) throws(AofError) {
     guard !changes.isEmpty else { return }

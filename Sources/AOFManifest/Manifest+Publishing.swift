@@ -80,19 +80,25 @@ extension Manifest {
   }
 
   private static func record(_ object: StoredObject, of extent: AofChunkRecord, _ database: Database) throws {
-    let log = Int64(extent.log.rawValue)
+    try setObject(object, of: extent, database)
+    guard database.changesCount == 0 else { return }
+    try database.execute(
+      sql: "INSERT OR IGNORE INTO dropped_objects VALUES (?, ?, 0)",
+      arguments: [object.key, Int64(extent.log.rawValue)])
+  }
+
+  /// Changes one row, or none if the extent is gone or another one has its place.
+  static func setObject(_ object: StoredObject, of extent: AofChunkRecord, _ database: Database) throws {
     try database.execute(
       sql: """
         UPDATE extents SET object_key = ?, object_size = ?, object_checksum = ?, object_frames = ?
         WHERE log = ? AND first_lsn = ? AND end_lsn = ? AND generation = ?
         """,
       arguments: [
-        object.key, Int64(clamping: object.size), Int64(object.checksum), Data(encode(object.frameLengths)), log,
-        Int64(extent.range.lowerBound.rawValue), Int64(extent.range.upperBound.rawValue), extent.generation.rawValue,
+        object.key, Int64(clamping: object.size), Int64(object.checksum), Data(encode(object.frameLengths)),
+        Int64(extent.log.rawValue), Int64(extent.range.lowerBound.rawValue), Int64(extent.range.upperBound.rawValue),
+        extent.generation.rawValue,
       ])
-    guard database.changesCount == 0 else { return }
-    try database.execute(
-      sql: "INSERT OR IGNORE INTO dropped_objects VALUES (?, ?, 0)", arguments: [object.key, log])
   }
 
   // MARK: Dropped objects

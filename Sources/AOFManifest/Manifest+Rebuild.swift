@@ -45,7 +45,7 @@ extension Manifest {
         try insert(log, database)
         for extent in extents {
           try insert(extent, database)
-          if let object = extent.object { try setObject(object, of: extent.log, at: extent.range.lowerBound, database) }
+          if let object = extent.object { try setObject(object, of: extent, database) }
         }
       }
       let counters = [

@@ -4,10 +4,10 @@ import ArgumentParser
 
 private let whereHelp = ArgumentHelp(
   "A path under a mount, STORE:NAME, or a whole MOUNTPOINT or STORE.", valueName: "log")
-private let logHelp = ArgumentHelp("A path under a mount, or STORE:NAME.", valueName: "log")
+let logHelp = ArgumentHelp("A path under a mount, or STORE:NAME.", valueName: "log")
 
 /// The target of a command that is about one log.
-private func oneLog(_ text: String, mayCreateStore: Bool = false) throws(AofError) -> Target {
+func oneLog(_ text: String, mayCreateStore: Bool = false) throws(AofError) -> Target {
   let target = try Target(text, mayCreateStore: mayCreateStore)
   guard VerbRunner.log(of: target) != nil else {
     throw AofError(.invalidArgument, "'\(text)' is a whole store", remedy: "name a log in it")

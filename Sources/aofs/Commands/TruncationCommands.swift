@@ -2,16 +2,12 @@ import AOFControl
 import AOFCore
 import ArgumentParser
 
-private let logHelp = ArgumentHelp("A path under a mount, or STORE:NAME.", valueName: "log")
 private let timeoutHelp = ArgumentHelp(
   "How long readers of what goes are waited for; 30 by default.", valueName: "seconds")
 
 /// Runs a verb that takes a log and an LSN.
 private func truncate(_ log: String, _ verb: ControlVerb, _ lsn: LSNArgument, _ timeout: UInt?) throws {
-  let target = try Target(log)
-  guard VerbRunner.log(of: target) != nil else {
-    throw AofError(.invalidArgument, "'\(log)' is a whole store", remedy: "name a log in it")
-  }
+  let target = try oneLog(log)
   let arguments = ["\(lsn.lsn)"] + (timeout.map { ["timeout=\($0)"] } ?? [])
   try VerbRunner(verb: verb, arguments: arguments).run(target)
 }
