@@ -37,7 +37,7 @@ enum Flaw: CaseIterable {
 
   /// What would keep the flaw from showing.
   var hiding: [Step.Kind] {
-    self == .revivesCutFrames ? [.sync, .seal, .checkpoint, .checkpointAll, .startSegment, .appendLarge, .close] : []
+    self == .revivesCutFrames ? [.sync, .seal, .checkpoint, .checkpointAll, .startSegment, .appendLarge, .close, .trim, .truncate] : []
   }
 
   /// Whether a violation is what the flaw is to be known by, where it leads to others as well.

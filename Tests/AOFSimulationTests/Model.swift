@@ -15,6 +15,11 @@ final class LogModel {
   private(set) var sealed = 0
   private(set) var remote = 0
   private(set) var generation = Generation.first
+  /// What lies below is forgotten.
+  private(set) var head = 0
+  /// Where the head is if a trim that a life's end has met was decided; where the log ends if a cut was.
+  private var headUnderWay: Int?
+  private var cutUnderWay: Int?
   /// Set by a sync that failed: no later one of this life may succeed.
   var hasFailedSync = false
 
@@ -37,6 +42,35 @@ final class LogModel {
 
   func acknowledge(durable: Int) { self.durable = max(self.durable, durable) }
 
+  // MARK: Forgetting
+
+  /// A trim that was answered.
+  func trim(to lsn: Int) {
+    beginTrim(to: lsn)
+    head = headUnderWay ?? head
+    headUnderWay = nil
+  }
+
+  /// A trim under way as the life ends.
+  func beginTrim(to lsn: Int) { headUnderWay = max(head, lsn - lsn % Limits.trimUnit) }
+
+  /// A cut that was answered: what comes at and past the LSN may be other bytes, and the cut is as durable as a sync.
+  func cut(at lsn: Int) {
+    guard lsn < acknowledged else { return }
+    end(at: lsn)
+    // The object of an extent that the cut splits is not its own any more.
+    (durable, sealed, remote) = (lsn, min(sealed, lsn), 0)
+  }
+
+  /// A cut under way as the life ends.
+  func beginCut(at lsn: Int) { cutUnderWay = lsn }
+
+  private func end(at lsn: Int) {
+    bytes.removeLast(bytes.count - lsn)
+    acknowledged = lsn
+    ends = ends.filter { $0 <= lsn }.union([lsn])
+  }
+
   // MARK: Checking
 
   /// The watermarks of a log that is in use.
@@ -45,6 +79,7 @@ final class LogModel {
     try require(
       marks.remote <= marks.sealed && marks.sealed <= marks.durable && marks.durable <= marks.tail
         && marks.head <= marks.sealed, "log \(name): watermarks out of order: \(marks)")
+    try require(marks.head.offset == head, "log \(name): the head is \(marks.head), not \(head)")
     try require(marks.tail.offset == acknowledged, "log \(name): the tail is \(marks.tail), not \(acknowledged)")
     try require(
       marks.remote.offset >= remote && marks.sealed.offset >= sealed && marks.durable.offset >= durable
@@ -59,15 +94,16 @@ final class LogModel {
   /// The log as the next life finds it. `losesUnsynced`: whether what was written and not synced may be gone.
   func adopt(_ log: Aof, losesUnsynced: Bool) throws(Violation) {
     let tail = log.tailLSN.offset
+    if let headUnderWay, log.watermarks.head.offset == headUnderWay { head = headUnderWay }
+    if let cutUnderWay, tail == cutUnderWay, log.generation > generation { cut(at: cutUnderWay) }
+    (headUnderWay, cutUnderWay) = (nil, nil)
     let least = losesUnsynced ? durable : acknowledged
     try require(log.failure == nil, "log \(name) came back damaged: \(log.failure.map(String.init(describing:)) ?? "")")
     try require(
       tail >= least,
       "log \(name) came back up to \(tail), and \(least) were acknowledged as \(losesUnsynced ? "durable" : "written")")
     try require(ends.contains(tail), "log \(name) came back up to \(tail), where no append ended")
-    bytes.removeLast(bytes.count - tail)
-    acknowledged = tail
-    ends = ends.filter { $0 <= tail }
+    end(at: tail)
     durable = min(durable, tail)
     hasFailedSync = false
     try check(log)

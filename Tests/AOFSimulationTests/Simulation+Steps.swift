@@ -3,7 +3,7 @@ import AOFEngine
 import AOFSystem
 import Glibc
 
-/// What the steps of a script do. `trim` and `truncate` belong here once the engine has them.
+/// What the steps of a script do.
 extension Simulation {
   func take(_ step: Step) throws {
     guard !logs.isEmpty else { return try create("log-0") }
@@ -18,6 +18,8 @@ extension Simulation {
     case .readAll: try readEverything(model)
     case .create: try create("d-\(machine.chance.below(3))/log-\(logs.count)")
     case .rename: try rename(model)
+    case .trim: try trim(model)
+    case .truncate: try truncate(model)
     case .runJobs: while machine.queues[.maintenance]?.runNext() == true {}
     case .setClock: setClock((machine.chance.one(in: 2) ? 1 : -1) * Int64(machine.chance.below(10_000_000_000)))
     case .powerCut: machine.schedule(.powerCut, after: machine.chance.below(25))
@@ -105,7 +107,7 @@ extension Simulation {
 
   private func move(_ kind: Step.Kind, _ model: LogModel) throws {
     guard let log = try log(model) else { return }
-    let start = machine.chance.below(model.acknowledged + 1)
+    let start = model.head + machine.chance.below(model.acknowledged - model.head + 1)
     let end = start + machine.chance.below(model.acknowledged - start + 1)
     let range = LSN(rawValue: UInt64(start))..<LSN(rawValue: UInt64(end))
     machine.trace.add("  \(kind.rawValue) \(model.name) \(start)..<\(end)")
@@ -120,6 +122,28 @@ extension Simulation {
       log.hydrate(range) { _ in }
       machine.queues[.hydration]?.isDeferring = false
     }
+  }
+
+  // MARK: Forgetting
+
+  private func trim(_ model: LogModel) throws {
+    guard let log = try log(model) else { return }
+    let lsn = machine.chance.below(model.acknowledged + 1)
+    machine.trace.add("  trim \(model.name) to \(lsn)")
+    let isDone = try attempt("trimming") {
+      try log.truncate(TruncationRequest(.head, at: LSN(rawValue: UInt64(lsn)), timeout: .zero))
+    }
+    if isDone { model.trim(to: lsn) } else if machine.end != nil { model.beginTrim(to: lsn) }
+  }
+
+  private func truncate(_ model: LogModel) throws {
+    guard let log = try log(model) else { return }
+    let lsn = model.head + machine.chance.below(model.acknowledged - model.head + 1)
+    machine.trace.add("  truncate \(model.name) at \(lsn)")
+    let isDone = try attempt("truncation") {
+      try log.truncate(TruncationRequest(.tail, at: LSN(rawValue: UInt64(lsn)), timeout: .zero))
+    }
+    if isDone { model.cut(at: lsn) } else if machine.end != nil { model.beginCut(at: lsn) }
   }
 
   // MARK: Names

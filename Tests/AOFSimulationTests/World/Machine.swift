@@ -64,6 +64,7 @@ final class Machine: @unchecked Sendable {  // used by the one thread that runs 
   /// The parts of a life know each other, and would keep each other.
   func letGo() {
     whenEnding = {}
+    for queue in queues.values { queue.forgetJobs() }
     queues = [:]
   }
 

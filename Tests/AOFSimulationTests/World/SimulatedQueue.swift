@@ -40,6 +40,9 @@ final class SimulatedQueue: JobQueue, @unchecked Sendable {  // used by the one 
     return true
   }
 
+  /// The life is over: what was queued is never done. A job knows the store, and that its queues.
+  func forgetJobs() { jobs = [] }
+
   private func runAll() { while runNext() {} }
 }
 
