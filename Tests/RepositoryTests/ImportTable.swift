@@ -13,7 +13,7 @@ enum ImportTable {
     "AOFControl": ["AOFCore", "Foundation"],
     "AOFEngine": [
       "AOFCore", "AOFSystem", "AOFFormat", "AOFCompression", "AOFManifest", "AOFRemote", "Logging",
-      "Foundation",
+      "Foundation", "Synchronization",
     ],
     "AOF": ["AOFCore", "AOFRemote", "AOFManifest", "AOFEngine"],
     "AOFFileSystem": [

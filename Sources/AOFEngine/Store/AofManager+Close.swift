@@ -72,17 +72,19 @@ extension AofManager {
     wal.whenSegmentCloses.withLock { action in
       action = { [weak self, weak wal] in
         guard let self, let wal else { return }
+        if wal.closedSegmentCount >= WriteAheadLog.closedSegmentsBeforeWaiting { wal.gate.close() }
         if wal.closedSegmentCount >= WriteAheadLog.closedSegmentsBeforeApplying { queueRelease(of: wal) }
         queueRefill(of: wal)
       }
     }
   }
 
-  /// Releases in the background what of the WAL is not needed.
+  /// Releases in the background what of the WAL is not needed, then lets appends pass that waited for it.
   func queueRelease(of wal: WriteAheadLog) {
     let isNew = state.withLock { $0.releasing.insert(wal.record.id).inserted }
     guard isNew else { return }
-    services.maintenance.add { [self] in
+    let isQueued = services.maintenance.add { [self] in
+      defer { wal.gate.open() }
       _ = state.withLock { $0.releasing.remove(wal.record.id) }
       do throws(AofError) {
         // A log that fails keeps its own segments, and must not keep the others from being applied.
@@ -97,6 +99,7 @@ extension AofManager {
         services.incidents.report("segments of the WAL in \(wal.record.path) could not be released: \(error)")
       }
     }
+    if !isQueued { wal.gate.open() }
   }
 
   /// Prepares the file of the WAL's next segment in the background.

@@ -39,6 +39,7 @@ extension Aof {
         offset += record.count
       }
       try checkSize(joined.count, records: payloads.count)
+      wal.gate.pass()
       if joined.count > Limits.largestInlineAppend {
         return try payloads.withTypedBuffer { payloads throws(AofError) in
           try appendLarge(payloads, byteCount: joined.count, expecting: nil)
@@ -57,6 +58,7 @@ extension Aof {
   }
 
   private func append(_ bytes: UnsafeRawBufferPointer, expecting expected: LSN?) throws(AofError) -> LSN {
+    wal.gate.pass()
     if bytes.count > Limits.largestInlineAppend {
       return try [bytes].withTypedBuffer { records throws(AofError) in
         try appendLarge(records, byteCount: bytes.count, expecting: expected)

@@ -7,6 +7,9 @@ extension WriteAheadLog {
   /// Closed segments beyond this number make the store apply its logs in the background.
   static let closedSegmentsBeforeApplying = 4
 
+  /// With as many closed segments, 512 MiB, appends wait until the store has applied its logs, or could not.
+  static let closedSegmentsBeforeWaiting = 32
+
   var closedSegmentCount: Int { state.withLock { $0.segments.count - 1 } }
 
   /// The logs that closed segments still protect.

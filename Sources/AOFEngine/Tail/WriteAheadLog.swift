@@ -45,6 +45,8 @@ final class WriteAheadLog: Sendable {
   let storeID: StoreID
   let pool: SegmentPool
   let environment: Environment
+  /// Closed while the WAL has too many segments that a release under way may take from it.
+  let gate = AppendGate()
   /// Called, outside of all locks, when a segment is full.
   let whenSegmentCloses = Lock<(@Sendable () -> Void)?>(nil)
   /// Flushes for those who wait without a thread, when whoever flushed before has gone.
