@@ -42,6 +42,11 @@ public final class AofManager: Sendable {
     self.lock = lock
   }
 
+  /// A store may be let go without being closed; the next opening recovers it. A WAL and its logs know each other.
+  deinit {
+    for wal in state.withLock({ Array($0.wals.values) }) { wal.forgetLogs() }
+  }
+
   // MARK: Facts
 
   /// What the store was created with; paths are absolute.

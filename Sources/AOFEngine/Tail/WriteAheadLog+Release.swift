@@ -41,6 +41,9 @@ extension WriteAheadLog {
     log.committedEnd = min(log.committedEnd, lsn)
   }
 
+  /// Lets go of the logs with frames in the active segment, which is never released: its store is gone.
+  func forgetLogs() { asCommitter { () throws(Never) in committer.pointee.logs = [] } }
+
   /// Recycles the segments before `sequence`. The manifest calls them void already, so that nothing depends on
   /// whether their files are gone.
   func release(before sequence: UInt64) throws(AofError) {

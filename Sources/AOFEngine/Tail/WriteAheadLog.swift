@@ -155,7 +155,7 @@ final class WriteAheadLog: Sendable {
   }
 
   /// Takes the committer's role for something else than an append, and gives it back.
-  func asCommitter<Result>(_ body: () throws(AofError) -> Result) throws(AofError) -> Result {
+  func asCommitter<Result, Failure: Error>(_ body: () throws(Failure) -> Result) throws(Failure) -> Result {
     let parker = Parker.current
     let mustWait = state.withLock { state in
       if state.isCommitting {
