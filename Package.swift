@@ -102,7 +102,7 @@ let package = Package(
     tests("AOFMountTests", ["CTestShims"]),
     tests(
       "AOFEngineTests",
-      ["AOFCore", "AOFSystem", "AOFEngine", "AOFManifest", "AOFRemote", "aof-integration", grdb]),
+      ["AOFCore", "AOFSystem", "AOFFormat", "AOFEngine", "AOFManifest", "AOFRemote", "aof-integration", grdb]),
     tests(
       "AOFSimulationTests",
       ["AOFCore", "AOFSystem", "AOFFormat", "AOFManifest", "AOFRemote", "AOFEngine", grdb, logging]),
