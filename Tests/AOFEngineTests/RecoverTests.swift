@@ -176,6 +176,25 @@ import Testing
     #expect(#expect(throws: AofError.self) { try AofManager.recover(copy.path, options) }?.code == .alreadyExists)
   }
 
+  /// Two stores with one WAL directory would recycle each other's segments.
+  @Test func anotherPlaceIsRefusedToAStoreWithDirectoriesElsewhere() throws {
+    let store = TestStore()
+    store.options.walDirectory = store.directory.appendingPathComponent("fast").path
+    try store.log().append([1])
+    store.abandon()
+    try store.file("manifest.sqlite").overwrite(at: 0, with: [UInt8](repeating: 0, count: 100))
+    var options = RecoverOptions()
+    options.into = store.directory.appendingPathComponent("new").path
+    options.walDirectory = store.options.walDirectory
+    #expect(#expect(throws: AofError.self) { try AofManager.recover(store.path, options) }?.code == .unsupported)
+    options.into = nil
+    // Nothing but the WAL is left, which knows no names and no chunk sizes.
+    store.options.chunkSize = nil
+    let logs = try AofManager.recover(store.path, options).logs
+    #expect(logs.map(\.path.description) == ["recovered/2"])
+    #expect(try store.log("recovered/2").contents() == [1])
+  }
+
   @Test func aRecoveryThatWasCutShortIsRunAgain() throws {
     try store.close()
     let whole = try Data(contentsOf: manifest)

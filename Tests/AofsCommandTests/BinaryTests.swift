@@ -1,51 +1,12 @@
 import Foundation
 import Testing
 
-/// The command as it is built, run as a user runs it.
+/// What every command answers, and how.
 @Suite struct BinaryTests {
-  private struct Run {
-    let code: Int32
-    let output: String
-    let errors: String
-  }
-
-  private static let command: URL = {
-    // The tests lie in a bundle beside the command, or in the same directory.
-    let here = Bundle.main.executableURL ?? URL(fileURLWithPath: CommandLine.arguments.first ?? ".")
-    let beside = sequence(first: here) { $0.path == "/" ? nil : $0.deletingLastPathComponent() }
-      .prefix(5).map { $0.appendingPathComponent("aofs") }
-    let products = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-      .deletingLastPathComponent().appendingPathComponent(".build/debug/aofs")
-    return beside.first { FileManager.default.isExecutableFile(atPath: $0.path) } ?? products
-  }()
-
-  private func run(_ arguments: [String] = [], input: String = "") throws -> Run {
-    let process = Process()
-    process.executableURL = Self.command
-    process.arguments = arguments
-    let (output, errors, feed) = (Pipe(), Pipe(), Pipe())
-    (process.standardOutput, process.standardError, process.standardInput) = (output, errors, feed)
-    try process.run()
-    try feed.fileHandleForWriting.write(contentsOf: Data(input.utf8))
-    try feed.fileHandleForWriting.close()
-    // Both texts are shorter than a pipe holds, so one can be read after the other.
-    let text = try output.fileHandleForReading.readToEnd() ?? Data()
-    let complaint = try errors.fileHandleForReading.readToEnd() ?? Data()
-    process.waitUntilExit()
-    return Run(
-      code: process.terminationStatus, output: String(decoding: text, as: UTF8.self),
-      errors: String(decoding: complaint, as: UTF8.self))
-  }
-
-  private func withTemporaryDirectory(_ body: (String) throws -> Void) throws {
-    let directory = FileManager.default.temporaryDirectory.appendingPathComponent("aofs-\(UUID().uuidString)")
-    try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
-    defer { try? FileManager.default.removeItem(at: directory) }
-    try body(directory.path)
-  }
+  private let command = BuiltCommand()
 
   @Test func noArgumentsGetShortHelpOnStandardError() throws {
-    let run = try run()
+    let run = try command.run()
     #expect(run.code == 64)
     #expect(run.output.isEmpty)
     #expect(run.errors.hasPrefix("usage: aofs mount STORE MOUNTPOINT"))
@@ -53,21 +14,21 @@ import Testing
 
   @Test func helpAndVersionAreAnswers() throws {
     for arguments in [["--help"], ["help"], ["mount", "--help"], ["cat", "-h"], ["help", "verify"]] {
-      let run = try run(arguments)
+      let run = try command.run(arguments)
       #expect(run.code == 0)
       #expect(run.output.contains("USAGE: aofs"))
     }
-    let run = try run(["--version"])
+    let run = try command.run(["--version"])
     #expect(run.code == 0)
     #expect(run.output.hasPrefix("aofs "))
   }
 
   @Test func theInternalOptionIsNotShown() throws {
-    #expect(try !run(["mount", "--help"]).output.contains("ready-descriptor"))
+    #expect(try !command.run(["mount", "--help"]).output.contains("ready-descriptor"))
   }
 
   @Test func badInputIsExplainedOnStandardError() throws {
-    try withTemporaryDirectory { directory in
+    try command.withTemporaryDirectory { directory in
       let (file, store, place) = (directory + "/file", directory + "/store", directory + "/mnt")
       try Data("x".utf8).write(to: URL(fileURLWithPath: file))
       try FileManager.default.createDirectory(atPath: place, withIntermediateDirectories: false)
@@ -87,21 +48,21 @@ import Testing
         (["cat", store + ":a", "--follow"], 66, "STORE:NAME"), (["cat", "x", "--from", "y"], 64, "--from"),
       ]
       for (arguments, code, words) in cases {
-        let run = try run(arguments)
+        let run = try command.run(arguments)
         #expect(run.code == code, "\(arguments): \(run.errors)")
         #expect(run.errors.contains(words), "\(arguments): \(run.errors)")
         #expect(run.output.isEmpty, "\(arguments)")
       }
       try Data("x".utf8).write(to: URL(fileURLWithPath: place + "/in-the-way"))
-      let run = try run(["mount", store, place])
+      let run = try command.run(["mount", store, place])
       #expect(run.code == 73 && run.errors.contains("not empty"))
       #expect(!FileManager.default.fileExists(atPath: store))
     }
   }
 
   @Test func aStoreInAnOpenDirectoryIsReadByItsOwnerAlone() throws {
-    try withTemporaryDirectory { directory in
-      #expect(try run(["append", directory + ":a", "--create"], input: "x").code == 0)
+    try command.withTemporaryDirectory { directory in
+      #expect(try command.run(["append", directory + ":a", "--create"], input: "x").code == 0)
       for name in try FileManager.default.subpathsOfDirectory(atPath: directory) {
         let facts = try FileManager.default.attributesOfItem(atPath: directory + "/" + name)
         #expect((facts[.posixPermissions] as? Int).map { $0 & 0o077 } == 0, "\(name)")
@@ -111,9 +72,9 @@ import Testing
 
   /// As the daemon of a mount that has just ended does.
   @Test func aStoreThatIsAboutToBeReleasedIsWaitedFor() throws {
-    try withTemporaryDirectory { directory in
+    try command.withTemporaryDirectory { directory in
       let store = directory + "/store"
-      #expect(try run(["create", store + ":a"]).code == 0)
+      #expect(try command.run(["create", store + ":a"]).code == 0)
       let holder = Process()
       holder.executableURL = URL(fileURLWithPath: "/usr/bin/flock")
       holder.arguments = [store + "/lock", "sh", "-c", "echo held; sleep 1"]
@@ -121,43 +82,43 @@ import Testing
       holder.standardOutput = output
       try holder.run()
       #expect(try output.fileHandleForReading.read(upToCount: 5) == Data("held\n".utf8))
-      let list = try run(["ls", store])
+      let list = try command.run(["ls", store])
       #expect(list.code == 0 && list.output.contains("a"), "\(list.errors)")
       holder.waitUntilExit()
     }
   }
 
   @Test func aStoreThatIsNotMountedServesEveryCommand() throws {
-    try withTemporaryDirectory { directory in
+    try command.withTemporaryDirectory { directory in
       let log = directory + "/store:d/a.log"
       let text = (0..<40_000).map { "line \($0)\n" }.joined()
-      #expect(try run(["append", log], input: "x").code == 66)
-      #expect(try run(["create", log, "--chunk-size", "128KiB"]).code == 0)
-      #expect(try run(["create", log]).code == 73)
-      #expect(try run(["append", directory + "/store:.ctl/a", "--create"], input: "x").code == 77)
+      #expect(try command.run(["append", log], input: "x").code == 66)
+      #expect(try command.run(["create", log, "--chunk-size", "128KiB"]).code == 0)
+      #expect(try command.run(["create", log]).code == 73)
+      #expect(try command.run(["append", directory + "/store:.ctl/a", "--create"], input: "x").code == 77)
       let file = directory + "/input"
       try Data(text.utf8).write(to: URL(fileURLWithPath: file))
-      #expect(try run(["append", log, file, "-"], input: "the end\n").code == 0)
+      #expect(try command.run(["append", log, file, "-"], input: "the end\n").code == 0)
       for arguments in [
         ["seal", log], ["checkpoint", directory + "/store"], ["evict", log], ["hydrate", log, "--to", "5"],
       ] {
-        let run = try run(arguments)
+        let run = try command.run(arguments)
         #expect(run.code == 0 && run.output.hasPrefix("d/a.log: "), "\(arguments): \(run.errors)")
       }
       #expect(
-        try run(["cat", log, "--from", "131070", "--to", "131080"]).output
+        try command.run(["cat", log, "--from", "131070", "--to", "131080"]).output
           == String(text.dropFirst(131_070).prefix(10)))
-      #expect(try run(["cat", log, "--from", "\(text.utf8.count)"]).output == "the end\n")
-      #expect(try run(["cat", log, "--from", "99999999"]).code == 64)
-      #expect(try run(["cat", log, "--follow"]).code == 64)
-      #expect(try run(["verify", log, "--remote", "--json"]).output.contains("\"ok\" : true"))
-      #expect(try run(["status", log, "--json"]).output.contains("\"tail_lsn\" : \(text.utf8.count + 8)"))
-      #expect(try run(["ls", directory + "/store"]).output.contains("d/a.log"))
-      #expect(try run(["ls", directory + "/store:none"]).code == 66)
-      let objects = try run(["objects", log]).output.split(separator: "\n")
+      #expect(try command.run(["cat", log, "--from", "\(text.utf8.count)"]).output == "the end\n")
+      #expect(try command.run(["cat", log, "--from", "99999999"]).code == 64)
+      #expect(try command.run(["cat", log, "--follow"]).code == 64)
+      #expect(try command.run(["verify", log, "--remote", "--json"]).output.contains("\"ok\" : true"))
+      #expect(try command.run(["status", log, "--json"]).output.contains("\"tail_lsn\" : \(text.utf8.count + 8)"))
+      #expect(try command.run(["ls", directory + "/store"]).output.contains("d/a.log"))
+      #expect(try command.run(["ls", directory + "/store:none"]).code == 66)
+      let objects = try command.run(["objects", log]).output.split(separator: "\n")
       #expect(objects.count == (text.utf8.count + 8 + 131_071) / 131_072)
-      #expect(try run(["seal", directory + "/store:nope"]).code == 66)
-      #expect(try run(["ls", directory]).code == 64)
+      #expect(try command.run(["seal", directory + "/store:nope"]).code == 66)
+      #expect(try command.run(["ls", directory]).code == 64)
     }
   }
 }

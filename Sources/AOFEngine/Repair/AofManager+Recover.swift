@@ -76,12 +76,16 @@ struct StoreRecovery {
       report.wasSound = true
       return report
     }
-    guard sources.manifest != nil || sources.remote != nil || disk.exists(old.resolve(StoreLayout.defaultChunks)) else {
+    let isThere = sources.manifest != nil || sources.remote != nil || sources.hasWal
+    guard isThere || disk.exists(old.resolve(StoreLayout.defaultChunks)) else {
       throw AofError(
-        .notFound, "\(old.root) has neither manifest nor chunk files, and no remote is known",
-        remedy: "name the remote with --remote")
+        .notFound, "\(old.root) has neither manifest nor WAL nor chunk files, and no remote is known",
+        remedy: "name the remote with --remote, and the WAL with --wal-dir if it is elsewhere")
     }
-    if old.root != new.root { try copyFiles() }
+    if old.root != new.root {
+      try refuseOutsideDirectories(sources)
+      try copyFiles()
+    }
     var rebuild = try StoreRebuild(
       new, sources, options, environment, settings: settings(sources), logger: logger)
     var content = try rebuild.run()
@@ -113,6 +117,16 @@ struct StoreRecovery {
   }
 
   // MARK: Files
+
+  /// Two stores must not share directories: what the one recycles the other would lose.
+  private func refuseOutsideDirectories(_ sources: RecoverySources) throws(AofError) {
+    let used = sources.survey.walDirectories.map(\.path) + sources.survey.logs.map(\.dataDirectory)
+      + [options.walDirectory].compactMap { $0 }
+    guard let outside = used.first(where: { $0.hasPrefix("/") }) else { return }
+    throw AofError(
+      .unsupported, "the store keeps files in \(outside), and a store made elsewhere would share them",
+      remedy: "copy the damaged store's directory, and recover it in its place, without --into")
+  }
 
   /// Copies chunk files and WAL segments to the new store; runs of zeros become holes.
   private func copyFiles() throws(AofError) {

@@ -18,7 +18,9 @@ extension AofManager {
     let layout = StoreLayout(root: try PathFacts.absolute(path))
     let disk = SystemDisk()
     guard disk.exists(layout.manifest) else {
-      throw AofError(.notAStore, "\(layout.root) is not a store of aofs, or has lost its manifest")
+      throw AofError(
+        disk.exists(layout.root) ? .notAStore : .notFound, "\(layout.root) is not a store of aofs, or has lost its manifest",
+        remedy: "'aofs recover' makes a new manifest of what is left of a store")
     }
     let lock = try StoreLock.acquire(layout, mountPoint: nil, disk: disk)
     defer { lock.release() }

@@ -14,6 +14,8 @@ struct RecoverySources {
   let state: RemoteManifestState
   let location: RemoteLocation
   let storeID: StoreID
+  /// Whether there is a WAL where one is looked for without the manifest's help.
+  let hasWal: Bool
 
   /// - Parameter old: the store's directory as it is found.
   init(
@@ -39,7 +41,8 @@ struct RecoverySources {
         .notAStore, "\(opened) is not the remote of a store: it has no \(RemoteStoreHeader.key)",
         remedy: "name the remote that the store was created with")
     }
-    let inWal = try Self.idOfWal(old, environment)?.description
+    let inWal = try Self.idOfWal(old, options, environment)?.description
+    hasWal = inWal != nil
     let known = survey.settings?.storeID ?? inWal
     if let header, let known, header.storeID != known {
       throw AofError(.notAStore, "\(location) is the remote of store \(header.storeID), not of \(known)")
@@ -71,7 +74,14 @@ struct RecoverySources {
   }
 
   /// The id in the WAL's segments; a spare one was a segment once.
-  private static func idOfWal(_ old: StoreLayout, _ environment: Environment) throws(AofError) -> StoreID? {
+  private static func idOfWal(
+    _ old: StoreLayout, _ options: RecoverOptions, _ environment: Environment
+  ) throws(AofError) -> StoreID? {
+    if let directory = try options.walDirectory.map(PathFacts.absolute) {
+      // There each store has a directory that is named after its id. Of several nothing says which.
+      let ids = ((try? environment.disk.list(directory)) ?? []).compactMap { StoreID($0) }
+      if ids.count == 1 { return ids[0] }
+    }
     let directory = old.resolve(StoreLayout.defaultWal)
     for name in (try? environment.disk.list(directory)) ?? [] where name.hasSuffix(".wal") || name.hasSuffix(".spare") {
       let segment = try WalBytes(directory + "/" + name, environment.disk)
