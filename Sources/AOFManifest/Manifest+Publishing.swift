@@ -31,6 +31,13 @@ package struct Publication: Sendable {
 }
 
 extension Manifest {
+  /// Logs of which the remote must learn something that is not bytes.
+  package func staleLogs() throws(AofError) -> Set<LogID> {
+    try read { database in
+      Set(try Int64.fetchAll(database, sql: "SELECT id FROM logs WHERE remote_stale <> 0").map { LogID(rawValue: UInt64(clamping: $0)) })
+    }
+  }
+
   /// What the remote lacks of a log. - Throws: `corrupt`; `notFound`.
   package func unpublished(of log: LogID) throws(AofError) -> UnpublishedState {
     try read { database in

@@ -31,6 +31,8 @@ package struct Environment: Sendable {
   package static func startThreads(for kind: JobKind) throws(AofError) -> any JobQueue {
     switch kind {
     case .maintenance: try WorkQueue(name: "aofs-maintain", threads: 1)
+    case .compression:
+      try WorkQueue(name: "aofs-compress", threads: SystemThread.processorCount, isIdle: true)
     case .flush: try WorkQueue(name: "aofs-flush", threads: 1)
     case .hydration: try WorkQueue(name: "aofs-hydrate", threads: 4)
     }

@@ -38,7 +38,7 @@ extension ReadPath {
   /// Files of the engine outside Reading that read files of the store, and why.
   static let otherReaders: [String: String] = [
     "Sources/AOFEngine/Chunks/LocalChunkStore.swift": "the chunk files themselves: what Reading calls",
-    "Sources/AOFEngine/Checkpoint/ExtentUpload.swift": "sealed extents on their way to the remote, each frame checked",
+    "Sources/AOFEngine/Checkpoint/CompressionPipeline.swift": "sealed extents on their way to the remote, each frame checked",
     "Sources/AOFEngine/Recovery/TailReplay.swift": "payloads of large appends, before any log is open",
     "Sources/AOFEngine/Recovery/WalRecovery.swift": "WAL segments, before any log is open",
     "Sources/AOFEngine/Repair/LocalFrames.swift": "frames of stores that are not open, each compared with its checksum",

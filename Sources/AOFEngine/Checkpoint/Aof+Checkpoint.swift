@@ -8,7 +8,7 @@ extension Aof {
   /// - Throws: `remoteFailure`, `fenced`, local failures; what was sealed stays sealed.
   @discardableResult
   public func checkpoint() throws(AofError) -> LSN {
-    try services.checkpointer.checkpoint([self])[id]?.get() ?? watermarks.remote
+    try services.checkpointer.checkpoint([Checkpointer.Request(log: self)])[id]?.get() ?? watermarks.remote
   }
 
   /// The remote objects that hold the log, in the order of their LSNs: decompressed one after the other they are

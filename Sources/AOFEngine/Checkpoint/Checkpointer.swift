@@ -7,6 +7,13 @@ import AOFSystem
 /// Brings sealed extents to the remote: objects first, then one element of the remote manifest chain that names
 /// them, then the local manifest.
 final class Checkpointer: Sendable {
+  /// One log of a checkpoint.
+  struct Request {
+    let log: Aof
+    /// Whether it is sealed up to the tail first.
+    var isSealed = true
+  }
+
   /// The extents of one log that now have objects.
   struct Upload: Sendable {
     let log: Aof
@@ -25,6 +32,8 @@ final class Checkpointer: Sendable {
     /// Whether this opening of the store has written to the chain: from then on a higher epoch is another writer's.
     var ownsEpoch = false
     var isRunning = false
+    /// Set when the store is being closed.
+    var isCancelled = false
     var fence: AofError?
   }
 
@@ -56,20 +65,20 @@ final class Checkpointer: Sendable {
   /// Seals the logs, uploads what the remote lacks of them, and publishes all of it with one element of the chain.
   /// One checkpoint runs at a time. Waits for the remote.
   /// - Returns: for each log how far the remote holds it now, or why not.
-  func checkpoint(_ logs: [Aof]) -> [LogID: Result<LSN, AofError>] {
+  func checkpoint(_ requests: [Request]) -> [LogID: Result<LSN, AofError>] {
     do throws(AofError) {
       try begin()
     } catch {
-      return Dictionary(logs.map { ($0.id, .failure(error)) }, uniquingKeysWith: { $1 })
+      return Dictionary(requests.map { ($0.log.id, .failure(error)) }, uniquingKeysWith: { $1 })
     }
     defer { state.change { $0.isRunning = false } }
     var results: [LogID: Result<LSN, AofError>] = [:]
     var uploads: [Upload] = []
-    for log in logs {
+    for request in requests {
       do throws(AofError) {
-        uploads.append(try upload(log))
+        uploads.append(try upload(request))
       } catch {
-        results[log.id] = .failure(error)
+        results[request.log.id] = .failure(error)
       }
     }
     do throws(AofError) {
@@ -85,15 +94,26 @@ final class Checkpointer: Sendable {
   private func begin() throws(AofError) {
     try state.wait { state throws(AofError) -> Void? in
       if let fence = state.fence { throw fence }
+      if state.isCancelled { throw Self.closing }
       if state.isRunning { return nil }
       state.isRunning = true
       return ()
     }
   }
 
+  /// Ends the checkpoint that is under way with its next frame, and lets none begin.
+  func cancel() { state.change { $0.isCancelled = true } }
+
+  private func checkCancellation() throws(AofError) {
+    if state.withLock({ $0.isCancelled }) { throw Self.closing }
+  }
+
+  private static var closing: AofError { AofError(.interrupted, "the store is being closed") }
+
   /// Seals a log and uploads what the remote lacks of it.
-  private func upload(_ log: Aof) throws(AofError) -> Upload {
-    try log.sealTail()
+  private func upload(_ request: Request) throws(AofError) -> Upload {
+    let log = request.log
+    if request.isSealed { try log.sealTail() }
     while true {
       let state = try manifest.unpublished(of: log.id)
       var objects: [(AofChunkRecord, UploadedObject)] = []
@@ -102,7 +122,7 @@ final class Checkpointer: Sendable {
         if !state.extents.isEmpty { _ = try openChain() }
         for extent in state.extents {
           let object = try ChunkLease.holding(try log.chunks.chunk(extent.chunk)) { () throws(AofError) in
-            try ExtentUpload(extent, of: log, epoch: epoch).run()
+            try ExtentUpload(extent, of: log, epoch: epoch).run(checkCancellation)
           }
           objects.append((extent, object))
         }

@@ -9,7 +9,10 @@ extension AofManager {
   public func close() throws(AofError) {
     defer { lock.release() }
     endCheck()
+    services.checkpointer.cancel()
+    services.automaticCheckpoints.end()
     services.maintenance.close()
+    services.compression.close()
     services.hydrator.close()
     var failure: AofError?
     let logs = state.withLock { $0.open.values.sorted { $0.id < $1.id } }

@@ -29,6 +29,7 @@ extension AofManager {
     for wal in manager.state.withLock({ Array($0.wals.values) }) { manager.watch(wal) }
     manager.queueFreeingOfLeftovers()
     try manager.startCheck()
+    try manager.startCheckpoints(options.checkpoints)
     return manager
   }
 }
@@ -72,7 +73,8 @@ struct StoreOpening {
       remoteChunks: RemoteChunkStore(
         store: remote, crc32c: { CRC32C.checksum($1, continuing: $0) }, random: environment.random),
       hydrator: Hydrator(try environment.makeQueue(.hydration)), checkpointer: checkpointer,
-      maintenance: try environment.makeQueue(.maintenance), incidents: incidents, reserve: reserve)
+      maintenance: try environment.makeQueue(.maintenance), compression: try environment.makeQueue(.compression),
+      compressionLevel: options.compressionLevel, incidents: incidents, reserve: reserve)
     let (descriptors, wals) = try recover(manifest, services: services, storeID: storeID)
     reserve.refill()
     return AofManager(

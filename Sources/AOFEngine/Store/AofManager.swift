@@ -44,6 +44,7 @@ public final class AofManager: Sendable {
 
   /// A store may be let go without being closed; the next opening recovers it. A WAL and its logs know each other.
   deinit {
+    services.automaticCheckpoints.cancel()
     for wal in state.withLock({ Array($0.wals.values) }) { wal.forgetLogs() }
   }
 
@@ -163,7 +164,11 @@ public final class AofManager: Sendable {
   /// chain. Waits for the remote.
   /// - Returns: for each log how far the remote holds it now, or why not.
   package func checkpoint(_ logs: [Aof]) -> [LogID: Result<LSN, AofError>] {
-    let results = services.checkpointer.checkpoint(logs)
+    checkpoint(requests: logs.map { Checkpointer.Request(log: $0) })
+  }
+
+  func checkpoint(requests: [Checkpointer.Request]) -> [LogID: Result<LSN, AofError>] {
+    let results = services.checkpointer.checkpoint(requests)
     for wal in state.withLock({ Array($0.wals.values) }) { queueRelease(of: wal) }
     return results
   }

@@ -13,13 +13,17 @@ final class EngineServices: Sendable {
   let checkpointer: Checkpointer
   /// Runs background seals, one after the other.
   let maintenance: any JobQueue
+  /// Compresses frames for checkpoints, with the lowest priority.
+  let compression: any JobQueue
+  let compressionLevel: Int32
+  let automaticCheckpoints = AutomaticCheckpoints()
   let incidents: Incidents
   let reserve: SpaceReserve
 
   init(
     environment: Environment, manifest: Manifest, localChunks: LocalChunkStore, remoteChunks: RemoteChunkStore,
-    hydrator: Hydrator, checkpointer: Checkpointer, maintenance: any JobQueue, incidents: Incidents,
-    reserve: SpaceReserve
+    hydrator: Hydrator, checkpointer: Checkpointer, maintenance: any JobQueue, compression: any JobQueue,
+    compressionLevel: Int32, incidents: Incidents, reserve: SpaceReserve
   ) {
     self.environment = environment
     self.manifest = manifest
@@ -28,6 +32,8 @@ final class EngineServices: Sendable {
     self.hydrator = hydrator
     self.checkpointer = checkpointer
     self.maintenance = maintenance
+    self.compression = compression
+    self.compressionLevel = compressionLevel
     self.incidents = incidents
     self.reserve = reserve
   }

@@ -13,6 +13,10 @@ public struct StoreOptions: Sendable {
   public var remote: String?
   /// Where the WAL lies. Default `STORE/wal`. Fixed at the store's creation.
   public var walDirectory: String?
+  /// When the store checkpoints by itself; nil for never.
+  public var checkpoints: CheckpointPolicy?
+  /// zstd's level for what is uploaded, from 1 to 22. Higher ones take less space and more time.
+  public var compressionLevel: Int32 = 3
   /// Disk space that is set aside for what must go on when the disk is full, in bytes. 0 for none.
   package var reserve = Limits.spaceReserve
   /// Shown to whoever finds the store locked.

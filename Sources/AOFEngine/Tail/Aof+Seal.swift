@@ -140,6 +140,7 @@ extension Aof {
         try underMaintenance { () throws(AofError) in
           _ = try seal(upTo: { [chunkSize] in chunkSize.chunkStart(chunkSize.chunkID(for: $0.tail)) })
         }
+        services.automaticCheckpoints.nudge()
         if state.withLock({ $0.isApplicationDue }) { try applyAndRecord() }
       } catch {
         services.incidents.report("the tail of log \(id) could not be sealed or applied: \(error)")

@@ -66,11 +66,3 @@ public final class TruncationRequest: Sendable {
 
   private static var cancelled: AofError { AofError(.interrupted, "the truncation was cancelled") }
 }
-
-extension Duration {
-  /// Rounded up; what no wait could last is cut.
-  fileprivate var wholeMilliseconds: Int {
-    let (seconds, attoseconds) = components
-    return Int(clamping: min(max(seconds, 0), 1 << 31) * 1000 + (attoseconds + 999_999_999_999_999) / 1_000_000_000_000_000)
-  }
-}

@@ -11,6 +11,8 @@ package protocol JobQueue: Sendable {
 package enum JobKind: Hashable, Sendable {
   /// Background seals and releases, one after the other.
   case maintenance
+  /// Compressing for checkpoints, with the lowest priority.
+  case compression
   /// Flushes of a WAL for those who wait without a thread.
   case flush
   /// Downloads, several at once. Callers may wait for them.

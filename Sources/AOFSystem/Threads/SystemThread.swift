@@ -27,6 +27,16 @@ package final class SystemThread: Sendable {
   /// Lets other threads run that are ready to.
   package static func yield() { sched_yield() }
 
+  /// From now on the calling thread runs only when no other wants to.
+  package static func becomeIdle() {
+    var parameters = sched_param()
+    // A kernel that refuses leaves the thread as it is, which is no harm.
+    _ = sched_setscheduler(0, SCHED_IDLE, &parameters)
+  }
+
+  /// Processors that are on.
+  package static let processorCount = max(1, Int(sysconf(Int32(_SC_NPROCESSORS_ONLN))))
+
   /// Waits until the thread's body has returned.
   package func join() { done.wait { $0 ? () : nil } }
 

@@ -11,13 +11,17 @@ package final class WorkQueue: JobQueue {
   private let state = Monitor(State())
   private let threads: [SystemThread]
 
+  /// - Parameter isIdle: whether the threads run only when no other wants to.
   /// - Throws: as ``SystemThread/start(_:_:)``.
-  package init(name: String, threads count: Int) throws(AofError) {
+  package init(name: String, threads count: Int, isIdle: Bool = false) throws(AofError) {
     let state = state
     var threads: [SystemThread] = []
     do throws(AofError) {
       for index in 0..<count {
-        threads.append(try SystemThread.start("\(name)-\(index)") { WorkQueue.run(state) })
+        threads.append(try SystemThread.start("\(name)-\(index)") {
+            if isIdle { SystemThread.becomeIdle() }
+            WorkQueue.run(state)
+          })
       }
     } catch {
       state.change { $0.closed = true }

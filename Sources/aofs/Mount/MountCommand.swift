@@ -29,6 +29,17 @@ struct MountCommand: ParsableCommand {
   var walDir: String?
   @Option(
     help: ArgumentHelp(
+      "How often logs with 1MiB of news are checkpointed; 0 for never (default: 60s).", valueName: "time"))
+  var checkpointInterval: String?
+  @Option(
+    help: ArgumentHelp("How old any other news may get before it is checkpointed (default: 15m).", valueName: "time"))
+  var checkpointMaxAge: String?
+  @Flag(help: "Checkpoint everything before the mount ends; without the remote it ends all the same.")
+  var checkpointOnUnmount = false
+  @Option(help: ArgumentHelp("zstd's level for what is uploaded, 1 to 22 (default: 3).", valueName: "level"))
+  var compressionLevel: String?
+  @Option(
+    help: ArgumentHelp(
       "How long a mount in use may take to end before it is cut off (default: 10s).", valueName: "time"))
   var stopTimeout: String?
   @Option(help: ArgumentHelp("Where the daemon's messages go (default: nowhere).", valueName: "file"))
@@ -66,6 +77,10 @@ struct MountCommand: ParsableCommand {
     try list.add(.chunkSize, chunkSize)
     try list.add(.cacheSize, cacheSize)
     try list.add(.walDir, walDir)
+    try list.add(.checkpointInterval, checkpointInterval)
+    try list.add(.checkpointMaxAge, checkpointMaxAge)
+    if checkpointOnUnmount { try list.add(.checkpointOnUnmount, "yes") }
+    try list.add(.compressionLevel, compressionLevel)
     try list.add(.stopTimeout, stopTimeout)
     try list.add(.logFile, logFile)
     try list.add(.logLevel, logLevel)

@@ -32,12 +32,23 @@ struct MountSession {
       do throws(AofError) { try manager.close() } catch { logger.error("closing the store: \(error)") }
       throw error
     }
+    checkpointAtEnd(manager)
     try manager.close()
     logger.notice("unmounted", metadata: ["mountpoint": "\(settings.mountPoint)"])
     if stopper.wasCut {
       throw AofError(
         .timedOut, "\(settings.mountPoint) was still in use after the stop timeout and was cut off",
         remedy: "nothing that was written is lost; close what uses the mount before it is stopped")
+    }
+  }
+
+  /// A remote that is away does not keep the mount from ending: what it lacks is safe in the store.
+  private func checkpointAtEnd(_ manager: AofManager) {
+    guard settings.checkpointsOnUnmount else { return }
+    do throws(AofError) {
+      try manager.checkpoint()
+    } catch {
+      logger.error("the checkpoint on unmount failed; the remote lacks what came since the last one: \(error)")
     }
   }
 

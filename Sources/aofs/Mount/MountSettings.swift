@@ -13,6 +13,11 @@ struct MountSettings: Equatable {
   var chunkSize: ChunkSize?
   var cacheSize: ByteCount?
   var walDirectory: String?
+  /// Nil: the store does not checkpoint by itself.
+  var checkpoints: CheckpointPolicy?
+  var checkpointsOnUnmount: Bool
+  /// zstd's.
+  var compressionLevel: Int32
   /// Handed to libfuse.
   var kernelOptions: [String]
   /// How long a mount that is in use may take to end, in milliseconds, before it is cut off.
@@ -36,6 +41,9 @@ struct MountSettings: Equatable {
     cacheSize = try settings[.cacheSize].map { text throws(AofError) in try ByteCount(parsing: text) }
     walDirectory = try settings[.walDir].map(FileFacts.resolved)
     stopTimeout = try settings[.stopTimeout].map(Self.milliseconds) ?? Self.defaultStopTimeout
+    checkpoints = try Self.policy(interval: settings[.checkpointInterval], maximumAge: settings[.checkpointMaxAge])
+    checkpointsOnUnmount = try settings[.checkpointOnUnmount].map(Self.flag) ?? false
+    compressionLevel = try settings[.compressionLevel].map(Self.level) ?? StoreOptions().compressionLevel
     logFile = try settings[.logFile].map(FileFacts.resolved)
     logLevel = try settings[.logLevel].map(Self.level) ?? .notice
     var kernel = options
@@ -50,6 +58,10 @@ struct MountSettings: Equatable {
   /// The arguments that make the daemon the same settings.
   var arguments: [String] {
     var arguments = ["mount", "--stop-timeout", "\(stopTimeout)ms", "--log-level", logLevel.rawValue]
+    arguments += ["--checkpoint-interval", "\((checkpoints?.interval ?? .zero).wholeMilliseconds)ms"]
+    arguments += ["--checkpoint-max-age", "\((checkpoints ?? CheckpointPolicy()).maximumAge.wholeMilliseconds)ms"]
+    arguments += ["--compression-level", "\(compressionLevel)"]
+    if checkpointsOnUnmount { arguments.append("--checkpoint-on-unmount") }
     if let remote { arguments += ["--remote", remote] }
     if let chunkSize { arguments += ["--chunk-size", chunkSize.description] }
     if let cacheSize { arguments += ["--cache-size", cacheSize.description] }
@@ -67,6 +79,8 @@ struct MountSettings: Equatable {
     options.remote = remote
     options.walDirectory = walDirectory
     options.mountPoint = mountPoint
+    options.checkpoints = checkpoints
+    options.compressionLevel = compressionLevel
     return options
   }
 
@@ -89,6 +103,35 @@ struct MountSettings: Equatable {
         .invalidArgument, "'\(text)' is not a remote", remedy: "write dir:PATH for a directory")
     }
     return prefix + (try FileFacts.resolved(String(text.dropFirst(prefix.count))))
+  }
+
+  /// An interval of 0 switches automatic checkpoints off.
+  private static func policy(interval: String?, maximumAge: String?) throws(AofError) -> CheckpointPolicy? {
+    var policy = CheckpointPolicy()
+    if let interval { policy.interval = .milliseconds(try milliseconds(interval)) }
+    if let maximumAge { policy.maximumAge = .milliseconds(try milliseconds(maximumAge)) }
+    guard policy.interval > .zero else { return nil }
+    guard policy.interval >= .seconds(1), policy.maximumAge >= .seconds(1) else {
+      throw AofError(
+        .invalidArgument, "checkpoints cannot come more often than once a second",
+        remedy: "name at least 1s, or 0 as checkpoint_interval for none")
+    }
+    return policy
+  }
+
+  private static func flag(_ text: String) throws(AofError) -> Bool {
+    switch text {
+    case "yes": return true
+    case "no": return false
+    default: throw AofError(.invalidArgument, "'\(text)' is neither yes nor no", remedy: "write yes or no")
+    }
+  }
+
+  private static func level(_ text: String) throws(AofError) -> Int32 {
+    guard let level = Int32(text), (1...22).contains(level) else {
+      throw AofError(.invalidArgument, "'\(text)' is not a compression level", remedy: "use 1 to 22")
+    }
+    return level
   }
 
   private static func level(_ text: String) throws(AofError) -> Logger.Level {

@@ -1,0 +1,92 @@
+import AOFCore
+import AOFManifest
+import AOFSystem
+
+/// The thread that checkpoints a store by itself, as its policy says.
+final class AutomaticCheckpoints: Sendable {
+  private struct State {
+    var isEnding = false
+    /// Whether a chunk became full.
+    var isNudged = false
+  }
+
+  private let state = Monitor(State())
+  private let thread = Lock<SystemThread?>(nil)
+
+  /// Begins. The manager may go meanwhile, and then the thread does, too.
+  func start(_ policy: CheckpointPolicy, for manager: AofManager) throws(AofError) {
+    let thread = try SystemThread.start("aofs-checkpoint") { [weak manager, state] in
+      var schedule = CheckpointSchedule(policy, now: .now)
+      while Self.waits(state, until: schedule.nextTime) {
+        guard let manager else { return }
+        manager.checkpointWhatIsDue(&schedule)
+      }
+    }
+    self.thread.withLock { $0 = thread }
+  }
+
+  /// A chunk became full: it need not wait for the next round.
+  func nudge() { state.change { $0.isNudged = true } }
+
+  /// Ends the thread without waiting for it.
+  func cancel() { state.change { $0.isEnding = true } }
+
+  /// Ends the thread. Waits for a checkpoint that is under way.
+  func end() {
+    cancel()
+    thread.withLock { $0.take() }?.join()
+  }
+
+  /// - Returns: false once there is nothing to wait for any more.
+  private static func waits(_ state: Monitor<State>, until time: ContinuousClock.Instant) -> Bool {
+    let milliseconds = (time - .now).wholeMilliseconds
+    let goesOn: Bool? = state.wait(atMost: milliseconds) { state in
+      if state.isEnding { return false }
+      guard state.isNudged else { return nil }
+      state.isNudged = false
+      return true
+    }
+    return goesOn ?? true
+  }
+}
+
+extension AofManager {
+  /// Starts checkpointing by itself, if the options say so.
+  func startCheckpoints(_ policy: CheckpointPolicy?) throws(AofError) {
+    if let policy { try services.automaticCheckpoints.start(policy, for: self) }
+  }
+
+  fileprivate func checkpointWhatIsDue(_ schedule: inout CheckpointSchedule) {
+    do throws(AofError) {
+      var requests: [Checkpointer.Request] = []
+      for due in schedule.due(try news(), now: .now) {
+        requests.append(Checkpointer.Request(log: try log(due.log), isSealed: due.isSealed))
+      }
+      guard !requests.isEmpty else { return }
+      for case .failure(let error) in checkpoint(requests: requests).values { throw error }
+      if schedule.didSucceed() { services.incidents.report("automatic checkpoints go on") }
+    } catch {
+      let isFirst = schedule.didFail(now: .now)
+      if isFirst, error.code != .interrupted {
+        services.incidents.report("an automatic checkpoint failed, and is tried again until it succeeds: \(error)")
+      }
+    }
+  }
+
+  /// What the remote lacks of each log, without opening those that nobody has used.
+  private func news() throws(AofError) -> [LogID: CheckpointSchedule.News] {
+    let (descriptors, open) = state.withLock { ($0.descriptors, $0.open) }
+    let stale = try services.manifest.staleLogs()
+    return descriptors.mapValues { record in
+      guard let log = open[record.id] else {
+        return CheckpointSchedule.News(
+          remote: record.remote, sealed: record.sealed, tail: record.applied, chunkSize: record.chunkSize,
+          isStale: stale.contains(record.id), isSound: record.failure == nil)
+      }
+      let marks = log.watermarks
+      return CheckpointSchedule.News(
+        remote: marks.remote, sealed: marks.sealed, tail: marks.tail, chunkSize: record.chunkSize,
+        isStale: stale.contains(record.id), isSound: log.failure == nil)
+    }
+  }
+}
