@@ -43,6 +43,11 @@ struct ControlArguments {
     case .status: return .status(try target())
     case .trim: return .trim(try requiredTarget(), try lsn(), timeout: try timeout())
     case .truncate: return .truncate(try requiredTarget(), try lsn(), timeout: try timeout())
+    case .trash:
+      try refuseScopeOfLog()
+      return .trash(format: try format())
+    case .restore: return try restore()
+    case .purge: return try purge()
     }
   }
 
@@ -75,17 +80,57 @@ struct ControlArguments {
   }
 
   private mutating func verify() throws(AofError) -> ControlCommand {
-    let remote: Bool
-    switch options["remote"] {
-    case "yes": remote = true
-    case "no", nil: remote = false
-    case .some(let value): throw misuse("remote=\(shown(value)) is not possible", remedy: "use yes or no")
+    let (remote, format) = (try flag("remote"), try format())
+    return .verify(try target(), remote: remote, format: format)
+  }
+
+  private mutating func restore() throws(AofError) -> ControlCommand {
+    try refuseScopeOfLog()
+    guard let log = try trashed() else { throw misuse("restore needs a LOG or its id", remedy: usage) }
+    return .restore(log, as: try path())
+  }
+
+  private mutating func purge() throws(AofError) -> ControlCommand {
+    try refuseScopeOfLog()
+    var wanted: [ControlCommand.PurgeTarget] = []
+    if let log = try trashed() { wanted.append(.log(log)) }
+    if try flag("expired") { wanted.append(.expired) }
+    if try flag("all") { wanted.append(.all) }
+    guard let target = wanted.first, wanted.count == 1 else {
+      throw misuse("purge needs to know what is to go, in one way", remedy: usage)
     }
+    return .purge(target)
+  }
+
+  /// What is in the trash is nobody's own.
+  private func refuseScopeOfLog() throws(AofError) {
+    guard scope == .store else {
+      throw misuse("\(verb.rawValue) does not belong in the control file of a log", remedy: "write to .ctl/command")
+    }
+  }
+
+  private mutating func trashed() throws(AofError) -> ControlCommand.TrashedTarget? {
+    guard let text = options["id"] else { return try path().map { .path($0) } }
+    guard !text.isEmpty, text.utf8.allSatisfy(Self.isDigit), let id = UInt64(text) else {
+      throw misuse("id=\(shown(text)) is not an id", remedy: "'trash' lists them")
+    }
+    return .id(LogID(rawValue: id))
+  }
+
+  private func flag(_ name: String) throws(AofError) -> Bool {
+    switch options[name] {
+    case "yes": true
+    case "no", nil: false
+    case .some(let value): throw misuse("\(name)=\(shown(value)) is not possible", remedy: "use yes or no")
+    }
+  }
+
+  private func format() throws(AofError) -> ControlCommand.Format {
     let format = options["format"] ?? ControlCommand.Format.text.rawValue
     guard let format = ControlCommand.Format(rawValue: format) else {
       throw misuse("format=\(shown(format)) is not possible", remedy: "use text or json")
     }
-    return .verify(try target(), remote: remote, format: format)
+    return format
   }
 
   private func timeout() throws(AofError) -> Duration? {
@@ -105,12 +150,17 @@ struct ControlArguments {
   // MARK: Words
 
   private mutating func target() throws(AofError) -> ControlCommand.Target {
-    guard scope == .store, let word = positional.popFirst() else { return .unnamed }
+    guard scope == .store, let path = try path() else { return .unnamed }
+    return .log(path)
+  }
+
+  private mutating func path() throws(AofError) -> LogPath? {
+    guard let word = positional.popFirst() else { return nil }
     let path = try LogPath(word.bytes)
     guard !path.names.isEmpty else {
       throw misuse("an empty LOG", remedy: "name a log, or leave the word out to mean every log")
     }
-    return .log(path)
+    return path
   }
 
   private mutating func requiredTarget() throws(AofError) -> ControlCommand.Target {

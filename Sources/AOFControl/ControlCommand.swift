@@ -24,6 +24,25 @@ package enum ControlCommand: Hashable, Sendable {
   /// A nil timeout is the usual one.
   case trim(Target, LSN, timeout: Duration?)
   case truncate(Target, LSN, timeout: Duration?)
+  case trash(format: Format)
+  /// A nil path is the old one.
+  case restore(TrashedTarget, as: LogPath?)
+  case purge(PurgeTarget)
+
+  /// A log in the trash.
+  package enum TrashedTarget: Hashable, Sendable {
+    /// What it was called; of several, the one that was deleted last.
+    case path(LogPath)
+    case id(LogID)
+  }
+
+  /// Which logs in the trash are to go.
+  package enum PurgeTarget: Hashable, Sendable {
+    case log(TrashedTarget)
+    /// Those that have been there for longer than the trash age.
+    case expired
+    case all
+  }
 }
 
 /// Whose control file a command was written to.

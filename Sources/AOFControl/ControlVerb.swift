@@ -3,6 +3,7 @@ import AOFCore
 /// The verbs of the control files.
 package enum ControlVerb: String, CaseIterable, Sendable {
   case help, seal, checkpoint, create, evict, hydrate, verify, objects, status, trim, truncate
+  case trash, restore, purge
 
   /// How the verb is written, for `help` and for error messages.
   package var usage: String {
@@ -18,6 +19,9 @@ package enum ControlVerb: String, CaseIterable, Sendable {
     case .status: "status [LOG]"
     case .trim: "trim LOG LSN [timeout=SECONDS]"
     case .truncate: "truncate LOG LSN [timeout=SECONDS]"
+    case .trash: "trash [format=json]"
+    case .restore: "restore LOG|id=ID [NAME]"
+    case .purge: "purge LOG|id=ID|expired=yes|all=yes"
     }
   }
 
@@ -34,6 +38,9 @@ package enum ControlVerb: String, CaseIterable, Sendable {
     case .status: "show the watermarks"
     case .trim: "forget what lies below LSN, in whole pages of 4096 bytes"
     case .truncate: "forget what lies at and after LSN"
+    case .trash: "list the logs in the trash"
+    case .restore: "bring a log back from the trash, under its old name or as NAME"
+    case .purge: "forget logs in the trash for good"
     }
   }
 
@@ -43,12 +50,15 @@ package enum ControlVerb: String, CaseIterable, Sendable {
     case .create: ["chunk_size"]
     case .verify: ["remote", "format"]
     case .trim, .truncate: ["timeout"]
+    case .trash: ["format"]
+    case .restore: ["id"]
+    case .purge: ["id", "expired", "all"]
     default: []
     }
   }
 
-  /// Whether a command without its newline must not act: a buffered writer may have split a number.
-  var needsNewline: Bool { self == .trim || self == .truncate }
+  /// Whether a command without its newline must not act: a buffered writer may have split a number or a name.
+  var needsNewline: Bool { [.trim, .truncate, .restore, .purge].contains(self) }
 
   /// Every verb's name, for messages.
   static var list: String { allCases.map(\.rawValue).joined(separator: ", ") }

@@ -7,6 +7,7 @@ package struct MountOptionList: Equatable {
     case remote
     case chunkSize = "chunk_size"
     case cacheSize = "cache_size"
+    case trashAge = "trash_age"
     case walDir = "wal_dir"
     case checkpointInterval = "checkpoint_interval"
     case checkpointMaxAge = "checkpoint_max_age"
@@ -17,7 +18,14 @@ package struct MountOptionList: Equatable {
     case logLevel = "log_level"
   }
 
+  /// Settings that are there or not.
+  package enum Switch: String, CaseIterable {
+    /// Logs are neither deleted nor replaced.
+    case nodelete
+  }
+
   package private(set) var settings: [Setting: String] = [:]
+  package private(set) var switches: Set<Switch> = []
   /// Handed to the kernel through libfuse, in the order given, each once.
   package private(set) var kernel: [String] = []
 
@@ -70,12 +78,14 @@ package struct MountOptionList: Equatable {
         throw AofError(.invalidArgument, "-o \(key) needs a value", remedy: "write \(key)=VALUE")
       }
       try add(setting, value)
+    } else if let found = Switch(rawValue: key), value == nil {
+      switches.insert(found)
     } else if Self.passed.contains(key), value == nil {
       addKernel(key)
     } else if Self.ignored.contains(key) || key.hasPrefix("x-") || key == "comment" {
       return
     } else {
-      let names = Setting.allCases.map(\.rawValue) + Self.passed.sorted()
+      let names = Setting.allCases.map(\.rawValue) + Switch.allCases.map(\.rawValue) + Self.passed.sorted()
       throw AofError(
         .invalidArgument, "unknown mount option '\(option)'", remedy: "use \(names.joined(separator: ", "))")
     }

@@ -36,6 +36,7 @@ extension StoreStatus {
     wal dir     \(walDirectory)
     chunk size  \(ByteCount(rawValue: chunkSize))
     cache size  \(ByteCount(rawValue: cacheSize)), \(localBytes) B in use by logs
+    trash age   \((try? TrashAge(seconds: trashAge)).map { "\($0)" } ?? "\(trashAge)s")
     logs        \(logs.count)
 
     """ + (logs.isEmpty ? "" : "\n" + logTable) + incidentLines

@@ -121,6 +121,8 @@ package struct StoreStatus: Hashable, Sendable, Codable {
   package var storeID: String
   package var chunkSize: UInt64
   package var cacheSize: UInt64
+  /// In seconds.
+  package var trashAge: UInt64
   package var remote: String
   package var walDirectory: String
   package var logs: [LogStatus]
@@ -128,15 +130,15 @@ package struct StoreStatus: Hashable, Sendable, Codable {
   package var incidents: [String]?
 
   package init(
-    store: String, storeID: String, chunkSize: UInt64, cacheSize: UInt64, remote: String,
-    walDirectory: String,
-    logs: [LogStatus], incidents: [String] = []
+    store: String, storeID: String, chunkSize: UInt64, cacheSize: UInt64, trashAge: UInt64, remote: String,
+    walDirectory: String, logs: [LogStatus], incidents: [String] = []
   ) {
     self.incidents = incidents.isEmpty ? nil : incidents
     self.store = store
     self.storeID = storeID
     self.chunkSize = chunkSize
     self.cacheSize = cacheSize
+    self.trashAge = trashAge
     self.remote = remote
     self.walDirectory = walDirectory
     self.logs = logs
@@ -147,6 +149,7 @@ package struct StoreStatus: Hashable, Sendable, Codable {
     case storeID = "store_id"
     case chunkSize = "chunk_size"
     case cacheSize = "cache_size"
+    case trashAge = "trash_age"
     case remote
     case walDirectory = "wal_dir"
     case logs, incidents

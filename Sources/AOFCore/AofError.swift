@@ -20,6 +20,8 @@ public struct AofError: Error, Sendable {
     case belowHead
     /// A read of a cursor that stands past where its log was cut meanwhile.
     case cutOff
+    /// The log was in the trash, and was purged.
+    case purged
     case noSpace
     case quotaExceeded
     /// Checksums disagree: bytes are damaged and were not served.

@@ -17,7 +17,7 @@ extension AofError {
     case .noSpace: ENOSPC
     case .quotaExceeded: EDQUOT
     case .corrupt, .localFailure, .remoteFailure: EIO
-    case .fenced, .cutOff: ESTALE
+    case .fenced, .cutOff, .purged: ESTALE
     case .readOnly: EROFS
     case .timedOut: ETIMEDOUT
     case .interrupted: EINTR

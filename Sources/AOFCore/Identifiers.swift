@@ -21,6 +21,9 @@ public struct NodeID: RawRepresentable, Hashable, Comparable, Sendable, Codable,
   /// The directory that a mount point shows.
   public static let root = NodeID(rawValue: 1)
 
+  /// What stands in the place of a directory for a log that is in the trash.
+  package static let trash = NodeID(rawValue: 0)
+
   public static func < (lhs: NodeID, rhs: NodeID) -> Bool { lhs.rawValue < rhs.rawValue }
 
   public var description: String { String(rawValue) }

@@ -49,6 +49,11 @@ public struct LogPath: Hashable, Sendable {
         .nameTooLong, "a path of \(bytes.count) bytes is too long",
         remedy: "use at most \(Limits.pathLength) bytes")
     }
+    try self.init(stored: bytes)
+  }
+
+  /// As above, of any length: a program that goes down from directory to directory makes longer paths than it can name.
+  package init(stored bytes: some Collection<UInt8>) throws(AofError) {
     var names: [EntryName] = []
     for part in bytes.split(separator: UInt8(ascii: "/")) { names.append(try EntryName(Array(part))) }
     self.names = names

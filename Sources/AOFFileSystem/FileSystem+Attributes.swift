@@ -88,9 +88,9 @@ extension FileSystem {
       modificationTime: stored.modificationTime, changeTime: stored.changeTime)
     switch record.kind {
     case .directory:
-      let directories = manager.children(of: record.id).count { $0.kind == .directory }
-      attributes.links = UInt32(clamping: directories + 2)
+      attributes.links = UInt32(clamping: manager.countDirectories(in: record.id) + 2)
     case .log:
+      if record.isInTrash { attributes.links = 0 }
       let aof = try manager.log(record.id)
       let lastAppend = aof.modificationTime
       let coherence = coherence[aof.id]

@@ -29,17 +29,16 @@ extension FileSystem {
     try manager.removeDirectory(EntryName(name), in: parent)
   }
 
+  /// Moves a log to the trash. Whoever has it open goes on with it.
   package func unlink(_ name: [UInt8], in parent: NodeID) throws(AofError) {
     try refuseControl(parent, name)
     let name = try EntryName(name)
-    guard let record = manager.lookUp(name, in: parent) else {
-      throw AofError(.notFound, "'\(name)' does not exist")
-    }
-    guard record.kind == .log else { throw AofError(.isADirectory, "'\(name)' is a directory") }
-    throw AofError(.unsupported, "logs cannot be removed")
+    guard options.allowsDeletion || manager.lookUp(name, in: parent)?.kind != .log else { throw .logsStay(name) }
+    try manager.discard(name, in: parent)
   }
 
-  /// Renames a log or directory. A directory may take the place of an empty one; a log is never replaced.
+  /// Renames a log or directory. A directory may take the place of an empty one, and a log that of a log, which goes to
+  /// the trash.
   package func rename(
     _ name: [UInt8], in parent: NodeID, to newName: [UInt8], in newParent: NodeID, flags: RenameFlags
   ) throws(AofError) {
@@ -48,23 +47,8 @@ extension FileSystem {
     try refuseControl(newParent, newName)
     let from = try EntryName(name)
     let to = try EntryName(newName)
-    guard let source = manager.lookUp(from, in: parent) else { throw AofError(.notFound, "'\(from)' does not exist") }
-    if let target = manager.lookUp(to, in: newParent) {
-      if flags.keepsTarget { throw AofError(.alreadyExists, "'\(to)' exists") }
-      // rename(2): two names of one file are left as they are.
-      if target.id == source.id { return }
-      try Self.checkReplacing(target, by: source)
-    }
-    try manager.rename(from, in: parent, to: to, in: newParent)
-  }
-
-  private static func checkReplacing(_ target: NodeRecord, by source: NodeRecord) throws(AofError) {
-    switch (source.kind, target.kind) {
-    case (.directory, .directory): return
-    case (.log, .directory): throw AofError(.isADirectory, "a log cannot replace a directory")
-    case (.directory, .log): throw AofError(.notADirectory, "a directory cannot replace a log")
-    case (.log, .log): throw AofError(.unsupported, "a log cannot be replaced", remedy: "rename the old one first")
-    }
+    let replaceable: RenameTarget = flags.keepsTarget ? .nothing : options.allowsDeletion ? .anything : .directory
+    try manager.rename(from, in: parent, to: to, in: newParent, replacing: replaceable)
   }
 
   /// A log has one name, and there are only logs and directories.

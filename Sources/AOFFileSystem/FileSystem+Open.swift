@@ -11,7 +11,7 @@ package enum SyncAnswer: Sendable {
 extension FileSystem {
   package func open(_ node: NodeID, _ flags: OpenFlags) throws(AofError) -> OpenAnswer {
     if node.isControl { return try openControl(node, flags) }
-    return try open(try manager.log(node), flags)
+    return try open(try manager.use(node), flags)
   }
 
   /// Creates a log, or opens the one that has the name. The kernel owes a ``forget(_:count:)`` for the node.
@@ -31,15 +31,16 @@ extension FileSystem {
       aof = try manager.log(record.id)
     }
     let entry = try entry(try record(aof.id))
-    return (entry, try open(aof, flags))
+    return (entry, try open(try manager.use(aof.id), flags))
   }
 
-  private func open(_ aof: Aof, _ flags: OpenFlags) throws(AofError) -> OpenAnswer {
+  private func open(_ use: LogUse, _ flags: OpenFlags) throws(AofError) -> OpenAnswer {
+    let aof = use.log
     if flags.truncates, aof.watermarks.tail > .zero {
       throw AofError(.notPermitted, "a log that holds data cannot be truncated", remedy: "append with >>")
     }
     let bypassesCache = flags.canWrite
-    let handle = LogHandle(aof: aof, coherence: coherence[aof.id], isCached: !bypassesCache)
+    let handle = LogHandle(use: use, coherence: coherence[aof.id], isCached: !bypassesCache)
     return OpenAnswer(handle: handles.insert(.log(handle)), bypassesCache: bypassesCache, keepsCache: true)
   }
 

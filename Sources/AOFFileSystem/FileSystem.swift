@@ -12,6 +12,8 @@ package struct FileSystemOptions: Sendable {
   package var kernelCache: any KernelCache = NoKernelCache()
   /// The page size of the kernel, in bytes, a power of two.
   package var pageSize: Int
+  /// Whether logs may be deleted, or replaced by a rename: they go to the trash then.
+  package var allowsDeletion = true
   /// How many commands may run at a time.
   package var commandThreads = 16
 
@@ -45,6 +47,7 @@ package final class FileSystem: Sendable {
     names = StoreNames(manager: manager)
     coherence = CoherenceTable(pageSize: UInt64(options.pageSize))
     commands = try WorkQueue(name: "control", threads: options.commandThreads)
+    manager.whenPurged.withLock { action in action = { [coherence] log in coherence.forget(log) } }
   }
 
   /// Waits for the commands that are running and ends their threads. Later ones fail with EBUSY.

@@ -34,18 +34,40 @@ extension Manifest {
     }
   }
 
-  /// Gives a node another place in the tree, first removing the empty directory that stands there.
+  /// What a node that is moved takes the place of.
+  package enum Replaced: Sendable {
+    /// An empty directory, which is removed.
+    case directory(NodeID)
+    /// A log, which goes to the trash.
+    case log(TrashRecord)
+  }
+
+  /// Gives a node another place in the tree, and takes what stands there away: one transaction.
   package func move(
-    _ id: NodeID, to name: EntryName, in parent: NodeID, replacing replaced: NodeID?
+    _ id: NodeID, to name: EntryName, in parent: NodeID, replacing replaced: Replaced?
   ) throws(AofError) {
     try write { database in
-      if let replaced {
-        try database.execute(sql: "DELETE FROM nodes WHERE id = ?", arguments: [Int64(replaced.rawValue)])
+      switch replaced {
+      case .directory(let directory):
+        try database.execute(sql: "DELETE FROM nodes WHERE id = ?", arguments: [Int64(directory.rawValue)])
+      case .log(let record): try Self.discard(record, database)
+      case nil: break
       }
-      try database.execute(
-        sql: "UPDATE nodes SET parent = ?, name = ? WHERE id = ?",
-        arguments: [Int64(parent.rawValue), Data(name.bytes), Int64(id.rawValue)])
+      try Self.setPlace(of: id, parent, name, database)
+      try Self.noteStale(id, database)
     }
+  }
+
+  static func setPlace(of id: NodeID, _ parent: NodeID, _ name: EntryName?, _ database: Database) throws {
+    try database.execute(
+      sql: "UPDATE nodes SET parent = ?, name = ? WHERE id = ?",
+      arguments: [Int64(parent.rawValue), name.map { Data($0.bytes) }, Int64(id.rawValue)])
+  }
+
+  /// The remote's manifest has an older name, head or generation of the log, if the node is one.
+  static func noteStale(_ id: NodeID, _ database: Database) throws {
+    try database.execute(
+      sql: "UPDATE logs SET remote_stale = remote_stale + 1 WHERE id = ?", arguments: [Int64(id.rawValue)])
   }
 
   package func setAttributes(_ attributes: NodeAttributes, of id: NodeID) throws(AofError) {

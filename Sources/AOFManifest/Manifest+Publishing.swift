@@ -11,8 +11,11 @@ package struct UnpublishedState: Sendable {
   package let extents: [AofChunkRecord]
   /// Objects that the remote's manifest names, and the log needs no more.
   package let droppedObjects: [String]
-  /// Whether the remote's manifest has an older head or generation.
-  package let isStale: Bool
+  /// Counts what the remote's manifest was not told of yet: changes of name, head and generation.
+  let staleness: Int64
+
+  /// Whether the remote's manifest has an older name, head or generation.
+  package var isStale: Bool { staleness > 0 }
 }
 
 /// What one element of the remote's manifest chain said of a log.
@@ -46,7 +49,6 @@ extension Manifest {
         throw AofError(.notFound, "the manifest has no log \(log)")
       }
       let record = try Self.log(row)
-      let stale: Int64 = try row.checked("remote_stale")
       return UnpublishedState(
         generation: record.generation, head: record.head, sealed: record.sealed,
         extents: try Row.fetchAll(
@@ -57,14 +59,16 @@ extension Manifest {
           database, sql: "SELECT key FROM dropped_objects WHERE log = ? AND is_published = 0 ORDER BY key",
           arguments: [id]
         ).map { try $0.checked("key") },
-        isStale: stale != 0)
+        staleness: try row.checked("remote_stale"))
     }
   }
 
-  /// Records what the element `sequence` of the chain said: objects, how far the remote holds the logs, and which
-  /// objects it names no more. Where a log was truncated since, its new state stands: objects of extents that are gone
-  /// are dropped in their turn.
-  package func recordPublished(_ publications: [Publication], sequence: UInt64) throws(AofError) {
+  /// Records what the element `sequence` of the chain said: objects, how far the remote holds the logs, which objects
+  /// it names no more, and which purged logs it `removed`. Where a log was truncated or purged since, its new state
+  /// stands: objects of extents that are gone are dropped in their turn.
+  package func recordPublished(
+    _ publications: [Publication], removed: [LogID] = [], sequence: UInt64
+  ) throws(AofError) {
     try write { database in
       for publication in publications {
         for (extent, object) in publication.objects { try Self.record(object, of: extent, database) }
@@ -74,12 +78,12 @@ extension Manifest {
           sql: "UPDATE logs SET remote_lsn = max(remote_lsn, ?) WHERE id = ? AND generation = ?",
           arguments: [Int64(state.sealed.rawValue), log, state.generation.rawValue])
         try database.execute(
-          sql: "UPDATE logs SET remote_stale = 0 WHERE id = ? AND generation = ? AND head_lsn = ?",
-          arguments: [log, state.generation.rawValue, Int64(state.head.rawValue)])
+          sql: "UPDATE logs SET remote_stale = 0 WHERE id = ? AND remote_stale = ?", arguments: [log, state.staleness])
         for key in state.droppedObjects {
           try database.execute(sql: "UPDATE dropped_objects SET is_published = 1 WHERE key = ?", arguments: [key])
         }
       }
+      try Self.recordRemoval(of: removed, database)
       try database.execute(
         sql: "UPDATE counters SET value = max(value, ?) WHERE name = 'remote_sequence'",
         arguments: [Int64(clamping: sequence)])
@@ -126,6 +130,17 @@ extension Manifest {
     try read { database in
       try Row.fetchAll(database, sql: "SELECT key FROM dropped_objects WHERE is_published = 1 ORDER BY key")
         .map { try $0.checked("key") }
+    }
+  }
+
+  /// The objects of these logs that are not deleted yet.
+  package func droppedObjects(of logs: [LogID]) throws(AofError) -> [String] {
+    try read { database in
+      try logs.flatMap { log in
+        try Row.fetchAll(
+          database, sql: "SELECT key FROM dropped_objects WHERE log = ?", arguments: [Int64(log.rawValue)]
+        ).map { try $0.checked("key") }
+      }
     }
   }
 

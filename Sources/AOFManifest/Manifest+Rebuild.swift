@@ -8,19 +8,23 @@ package struct ManifestContent: Sendable {
   package var nodes: [NodeRecord]
   package var walDirectories: [WalDirectoryRecord]
   package var logs: [(log: AofDescriptorRecord, extents: [AofChunkRecord])]
+  package var trash: [TrashRecord]
+  package var purged: [PurgedLog]
   package var nextNode: UInt64
   package var epoch: UInt64
   package var remoteSequence: UInt64
 
   package init(
     settings: StoreSettings, nodes: [NodeRecord], walDirectories: [WalDirectoryRecord],
-    logs: [(log: AofDescriptorRecord, extents: [AofChunkRecord])], nextNode: UInt64, epoch: UInt64,
-    remoteSequence: UInt64
+    logs: [(log: AofDescriptorRecord, extents: [AofChunkRecord])], trash: [TrashRecord], purged: [PurgedLog],
+    nextNode: UInt64, epoch: UInt64, remoteSequence: UInt64
   ) {
     self.settings = settings
     self.nodes = nodes
     self.walDirectories = walDirectories
     self.logs = logs
+    self.trash = trash
+    self.purged = purged
     self.nextNode = nextNode
     self.epoch = epoch
     self.remoteSequence = remoteSequence
@@ -48,6 +52,8 @@ extension Manifest {
           if let object = extent.object { try setObject(object, of: extent, database) }
         }
       }
+      for record in content.trash { try insert(record, database) }
+      for purged in content.purged { try insert(purged, database) }
       let counters = [
         nextNode: content.nextNode, epochCounter: content.epoch, sequenceCounter: content.remoteSequence,
       ]

@@ -63,6 +63,18 @@ extension Manifest {
           log INTEGER NOT NULL,
           is_published INTEGER NOT NULL
         ) WITHOUT ROWID;
+
+        CREATE TABLE trash (
+          log INTEGER PRIMARY KEY NOT NULL REFERENCES logs(id),
+          path BLOB NOT NULL,
+          deleted_at INTEGER NOT NULL
+        );
+
+        CREATE TABLE purged_logs (
+          log INTEGER PRIMARY KEY NOT NULL,
+          data_directory TEXT,
+          is_published INTEGER NOT NULL
+        );
         """)
     for name in ["next_node", "epoch", "remote_sequence"] {
       try database.execute(
@@ -79,15 +91,21 @@ public struct StoreSettings: Hashable, Sendable {
   public let chunkSize: ChunkSize
   /// The quota of the local cache.
   public var cacheSize: ByteCount
+  /// How long logs stay in the trash.
+  public var trashAge: TrashAge
   /// Where the remote is: `dir:PATH`.
   public let remote: String
   /// The directory of the WAL of logs that are created without one of their own.
   public let walDirectory: String
 
-  package init(storeID: String, chunkSize: ChunkSize, cacheSize: ByteCount, remote: String, walDirectory: String) {
+  package init(
+    storeID: String, chunkSize: ChunkSize, cacheSize: ByteCount, trashAge: TrashAge, remote: String,
+    walDirectory: String
+  ) {
     self.storeID = storeID
     self.chunkSize = chunkSize
     self.cacheSize = cacheSize
+    self.trashAge = trashAge
     self.remote = remote
     self.walDirectory = walDirectory
   }
@@ -98,6 +116,7 @@ extension Manifest {
     static let storeID = "store_id"
     static let chunkSize = "chunk_size"
     static let cacheSize = "cache_size"
+    static let trashAge = "trash_age"
     static let remote = "remote"
     static let walDirectory = "wal_directory"
   }
@@ -105,8 +124,8 @@ extension Manifest {
   static func insert(_ settings: StoreSettings, _ database: Database) throws {
     let rows = [
       (Key.storeID, settings.storeID), (Key.chunkSize, settings.chunkSize.description),
-      (Key.cacheSize, settings.cacheSize.description), (Key.remote, settings.remote),
-      (Key.walDirectory, settings.walDirectory),
+      (Key.cacheSize, settings.cacheSize.description), (Key.trashAge, settings.trashAge.description),
+      (Key.remote, settings.remote), (Key.walDirectory, settings.walDirectory),
     ]
     for (key, value) in rows {
       try database.execute(sql: "INSERT INTO settings VALUES (?, ?)", arguments: [key, value])
@@ -121,23 +140,26 @@ extension Manifest {
         values[try row.checked("key")] = try row.checked("value")
       }
       guard let storeID = values[Key.storeID], let chunkSize = values[Key.chunkSize],
-        let cacheSize = values[Key.cacheSize], let remote = values[Key.remote],
-        let walDirectory = values[Key.walDirectory]
+        let cacheSize = values[Key.cacheSize], let trashAge = values[Key.trashAge],
+        let remote = values[Key.remote], let walDirectory = values[Key.walDirectory]
       else { throw ImpossibleContent(reason: "it lacks settings of the store") }
       return try ImpossibleContent.from("the settings") { () throws(AofError) in
         StoreSettings(
           storeID: storeID, chunkSize: try ChunkSize(ByteCount(parsing: chunkSize)),
-          cacheSize: try ByteCount(parsing: cacheSize), remote: remote, walDirectory: walDirectory)
+          cacheSize: try ByteCount(parsing: cacheSize), trashAge: try TrashAge(parsing: trashAge), remote: remote,
+          walDirectory: walDirectory)
       }
     }
   }
 
   /// Remembers another quota for the cache.
-  package func setCacheSize(_ size: ByteCount) throws(AofError) {
-    try write {
-      try $0.execute(
-        sql: "UPDATE settings SET value = ? WHERE key = ?", arguments: [size.description, Key.cacheSize])
-    }
+  package func setCacheSize(_ size: ByteCount) throws(AofError) { try set(Key.cacheSize, size.description) }
+
+  /// Remembers how long logs are to stay in the trash.
+  package func setTrashAge(_ age: TrashAge) throws(AofError) { try set(Key.trashAge, age.description) }
+
+  private func set(_ key: String, _ value: String) throws(AofError) {
+    try write { try $0.execute(sql: "UPDATE settings SET value = ? WHERE key = ?", arguments: [value, key]) }
   }
 
   /// Counts this opening of the store, and returns its number: the epoch of what it writes.

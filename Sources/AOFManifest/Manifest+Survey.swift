@@ -8,12 +8,14 @@ package struct ManifestSurvey: Sendable {
   package var nodes: [NodeRecord] = []
   package var logs: [AofDescriptorRecord] = []
   package var walDirectories: [WalDirectoryRecord] = []
+  package var trash: [TrashRecord] = []
+  package var purged: [PurgedLog] = []
   /// One line for each thing that cannot be read, or that no version wrote.
   package var problems: [String] = []
 
   package init() {}
 
-  package var names: ManifestNames { ManifestNames(nodes: nodes, nextNode: counters[Manifest.nextNode]) }
+  package var names: ManifestNames { ManifestNames(nodes: nodes, trash: trash, nextNode: counters[Manifest.nextNode]) }
 }
 
 extension Manifest {
@@ -34,6 +36,8 @@ extension Manifest {
     }
     survey.nodes = rows("nodes", key: "id", Self.node, &survey.problems)
     survey.logs = rows("logs", key: "id", Self.log, &survey.problems)
+    survey.trash = rows("trash", key: "log", Self.trashRecord, &survey.problems)
+    survey.purged = rows("purged_logs", key: "log", Self.purgedLog, &survey.problems)
     survey.walDirectories = rows("wal_directories", key: "id", Self.walDirectory, &survey.problems)
     return survey
   }

@@ -15,13 +15,13 @@ extension Manifest {
       }
       let id = Int64(log.rawValue)
       let lsn = Int64(head.rawValue)
-      try Self.remove("log = ? AND end_lsn <= ?", [id, lsn], database)
+      try Self.removeExtents("log = ? AND end_lsn <= ?", [id, lsn], database)
       let kept = try Row.fetchOne(
         database, sql: "SELECT * FROM extents WHERE log = ? AND first_lsn < ?", arguments: [id, lsn]
       ).map(Self.extent)?.trimmed(below: head)
       if let kept {
         if kept.object == nil {
-          try Self.remove("log = ? AND first_lsn < ?", [id, lsn], database)
+          try Self.removeExtents("log = ? AND first_lsn < ?", [id, lsn], database)
           try Self.insert(kept, database)
         } else {
           try database.execute(
@@ -32,7 +32,10 @@ extension Manifest {
         }
       }
       try database.execute(
-        sql: "UPDATE logs SET head_lsn = ?1, remote_lsn = max(remote_lsn, ?1), remote_stale = 1 WHERE id = ?2",
+        sql: """
+          UPDATE logs SET head_lsn = ?1, remote_lsn = max(remote_lsn, ?1), remote_stale = remote_stale + 1
+          WHERE id = ?2
+          """,
         arguments: [lsn, id])
       return kept
     }
@@ -56,14 +59,14 @@ extension Manifest {
       let old = try Row.fetchOne(
         database, sql: "SELECT * FROM extents WHERE log = ?1 AND first_lsn < ?2 AND end_lsn > ?2", arguments: [id, end]
       ).map(Self.extent)
-      try Self.remove("log = ?1 AND end_lsn > ?2", [id, end], database)
+      try Self.removeExtents("log = ?1 AND end_lsn > ?2", [id, end], database)
       let split = try old?.cut(at: lsn, checksum: checksum).trimmed(below: record.head)
       if let split { try Self.insert(split, database) }
       let remote = max(record.head, min(record.remote, split?.range.lowerBound ?? lsn))
       try database.execute(
         sql: """
           UPDATE logs SET generation = ?, generation_start = ?, remote_lsn = ?, sealed_lsn = ?, applied_lsn = ?,
-            applied_frames = ?, remote_stale = 1 WHERE id = ?
+            applied_frames = ?, remote_stale = remote_stale + 1 WHERE id = ?
           """,
         arguments: [
           generation.rawValue, end, Int64(remote.rawValue), end, end, Data(FrameTable.encode([FrameRecord]())), id,
@@ -80,7 +83,7 @@ extension Manifest {
   }
 
   /// Removes extents, and notes the objects that go with them.
-  private static func remove(_ condition: String, _ arguments: StatementArguments, _ database: Database) throws {
+  static func removeExtents(_ condition: String, _ arguments: StatementArguments, _ database: Database) throws {
     try database.execute(
       sql: """
         INSERT OR IGNORE INTO dropped_objects

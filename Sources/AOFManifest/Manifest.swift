@@ -112,7 +112,9 @@ public final class Manifest: Sendable {
     }
   }
 
-  private static let tables: Set = ["settings", "counters", "nodes", "wal_directories", "logs", "extents"]
+  private static let tables: Set = [
+    "settings", "counters", "nodes", "wal_directories", "logs", "extents", "dropped_objects", "trash", "purged_logs",
+  ]
 
   /// Whether the database is a manifest of a version from 1 to `latest`; returns its version.
   @discardableResult

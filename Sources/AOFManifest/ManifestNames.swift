@@ -1,13 +1,15 @@
 import AOFCore
 
-/// The rows that name logs and directories, and what must be so of them: they form a tree, no two entries of a
-/// directory share a name, and no id is handed out twice.
+/// The rows that name logs and directories, and what must be so of them: but for logs in the trash they form a tree, no
+/// two entries of a directory share a name, and no id is handed out twice.
 package struct ManifestNames {
   private let nodes: [NodeID: NodeRecord]
+  private let trash: [LogID: TrashRecord]
   private let repeated: [String]
   private let nextNode: UInt64?
 
-  package init(nodes: [NodeRecord], nextNode: UInt64?) {
+  package init(nodes: [NodeRecord], trash: [TrashRecord], nextNode: UInt64?) {
+    self.trash = Dictionary(trash.map { ($0.log, $0) }, uniquingKeysWith: { $1 })
     var known: [NodeID: NodeRecord] = [:]
     var names: [NodeID: Set<EntryName>] = [:]
     var repeated: [String] = []
@@ -33,8 +35,14 @@ package struct ManifestNames {
     }
     var sound: Set<NodeID> = [.root]
     for id in nodes.keys.sorted() { found += follow(id, &sound) }
+    for id in trash.keys.sorted() where nodes[id]?.isInTrash != true {
+      found.append("log \(id) is said to be in the trash, and is not")
+    }
     return found
   }
+
+  /// What a log was called that is in the trash; nil if it is not.
+  package func oldPath(of id: LogID) -> LogPath? { trash[id]?.path }
 
   /// Goes up from a node until one that is known to lead to the root; what it passes does so too.
   private func follow(_ start: NodeID, _ sound: inout Set<NodeID>) -> [String] {
@@ -43,6 +51,10 @@ package struct ManifestNames {
     var id = start
     while !sound.contains(id) {
       guard let node = nodes[id] else { return ["the parent \(id) of node \(path.last ?? start) is missing"] }
+      if path.isEmpty, node.isInTrash {
+        guard node.kind == .log, node.name == nil else { return ["node \(id) is in the trash, and is no log without a name"] }
+        return trash[id] == nil ? ["log \(id) is in the trash, and nothing says since when"] : []
+      }
       guard node.name != nil else { return ["node \(id) has no name"] }
       guard onPath.insert(id).inserted else { return ["node \(id) lies within itself"] }
       if !path.isEmpty, node.kind != .directory { return ["node \(id) is a log, and holds node \(path.last ?? start)"] }

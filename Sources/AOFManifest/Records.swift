@@ -39,11 +39,14 @@ public enum NodeKind: Int64, Hashable, Sendable {
 public struct NodeRecord: Hashable, Sendable {
   public let id: NodeID
   public let kind: NodeKind
-  /// The root is its own parent.
+  /// The root is its own parent; logs in the trash have none.
   public var parent: NodeID
-  /// Nil for the root alone.
+  /// Nil for the root, and in the trash.
   public var name: EntryName?
   public var attributes: NodeAttributes
+
+  /// Whether it is a log that has no name any more, and may get one again.
+  public var isInTrash: Bool { parent == .trash }
 
   public init(id: NodeID, kind: NodeKind, parent: NodeID, name: EntryName?, attributes: NodeAttributes) {
     self.id = id

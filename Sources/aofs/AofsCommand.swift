@@ -14,8 +14,8 @@ struct AofsCommand: ParsableCommand {
     subcommands: [
       MountCommand.self, CreateCommand.self, ListCommand.self, StatusCommand.self, CatCommand.self,
       AppendCommand.self, SealCommand.self, CheckpointCommand.self, EvictCommand.self, HydrateCommand.self,
-      VerifyCommand.self, ObjectsCommand.self, TrimCommand.self, TruncateCommand.self, RecoverCommand.self,
-      UpgradeCommand.self,
+      VerifyCommand.self, ObjectsCommand.self, TrimCommand.self, TruncateCommand.self, TrashCommand.self,
+      RecoverCommand.self, UpgradeCommand.self,
     ])
 
   /// What `aofs` alone answers.
@@ -24,6 +24,7 @@ struct AofsCommand: ParsableCommand {
            aofs create | ls | status | cat | append LOG
            aofs seal | checkpoint | evict | hydrate | verify | objects LOG
            aofs trim | truncate LOG LSN
+           aofs trash ls | restore | purge STORE
            aofs recover | upgrade STORE
            aofs COMMAND --help      what a command does, and its options
 

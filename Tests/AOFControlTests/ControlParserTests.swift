@@ -37,11 +37,27 @@ private func refusal(_ text: String, _ scope: ControlScope = .store) throws -> A
       ("trim a/b.log 42\n", .trim(log, 42, timeout: nil)), ("truncate a/b.log 0\n", .truncate(log, 0, timeout: nil)),
       ("trim a/b.log 42 timeout=0\n", .trim(log, 42, timeout: .zero)),
       ("truncate timeout=86400 a/b.log 7\n", .truncate(log, 7, timeout: .seconds(86_400))),
+      ("trash", .trash(format: .text)), ("trash format=json", .trash(format: .json)),
+      ("restore a/b.log\n", .restore(.path(path), as: nil)), ("restore a/b.log x\n", .restore(.path(path), as: try LogPath("x"))),
+      ("restore id=7\n", .restore(.id(LogID(rawValue: 7)), as: nil)), ("restore a/b.log id=7\n", .restore(.id(LogID(rawValue: 7)), as: path)),
+      ("restore 7\n", .restore(.path(try LogPath("7")), as: nil)), ("purge a/b.log\n", .purge(.log(.path(path)))),
+      ("purge id=7\n", .purge(.log(.id(LogID(rawValue: 7))))), ("purge all=yes\n", .purge(.all)),
+      ("purge expired=yes all=no\n", .purge(.expired)),
     ]
     for (text, command) in expected { #expect(try parse(text) == [command], "\(text)") }
     let verbs = Set(expected.compactMap { $0.0.split { " \n".contains($0) }.first.map(String.init) })
     #expect(verbs == Set(ControlVerb.allCases.map(\.rawValue)))
   }
+
+  @Test(arguments: [
+    "purge\n", "purge a b\n", "purge a all=yes\n", "purge id=7 expired=yes\n", "purge all=no\n", "purge all=maybe\n",
+    "purge id=\n", "purge id=-7\n", "purge id=18446744073709551616\n", "purge a", "restore a", "restore\n", "restore a b c\n",
+    "restore \"\"\n", "trash a", "trash format=xml",
+  ])
+  func whatTheTrashDoesNotTake(_ text: String) throws { _ = try refusal(text) }
+
+  @Test(arguments: ["trash", "restore id=7\n", "restore a\n", "purge all=yes\n"])
+  func theTrashIsNoSingleLogs(_ text: String) throws { _ = try refusal(text, .log) }
 
   @Test func theNewlineMayBeMissing() throws {
     #expect(try parse("seal") == parse("seal\n"))

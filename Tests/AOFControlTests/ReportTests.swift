@@ -15,7 +15,7 @@ private func status(_ path: [UInt8], failure: String? = nil) throws -> LogStatus
 
 private func store(_ logs: [LogStatus]) -> StoreStatus {
   StoreStatus(
-    store: "/srv/a", storeID: "id", chunkSize: 131_072, cacheSize: 1 << 30, remote: "dir:/srv/a/remote",
+    store: "/srv/a", storeID: "id", chunkSize: 131_072, cacheSize: 1 << 30, trashAge: 604_800, remote: "dir:/srv/a/remote",
     walDirectory: "/srv/a/wal", logs: logs)
 }
 
@@ -60,6 +60,19 @@ private func store(_ logs: [LogStatus]) -> StoreStatus {
   @Test func aStoreWithoutLogsHasNoTable() {
     #expect(store([]).listing.isEmpty)
     #expect(store([]).text.contains("logs        0\n"))
+  }
+
+  @Test func theTrashIsListedWithNamesThatForgeNoLine() throws {
+    let log = TrashedLogStatus(
+      id: 7, path: ReportedPath(try LogPath([0xFF, 0x0A, 0x61])), bytes: 42, deleted: "2026-01-02T03:04:05Z",
+      purged: "2026-01-09T03:04:05Z")
+    #expect(TrashedLogStatus.listing([]).isEmpty)
+    #expect(TrashedLogStatus.listing([log]).split(separator: "\n").count == 2)
+    #expect(TrashedLogStatus.listing([log]).contains("\"\\xFF\\na\""))
+    let object = try #require(
+      JSONSerialization.jsonObject(with: Data(ReportJSON.text([log]).utf8)) as? [[String: Any]]).first
+    #expect(Set(try #require(object).keys) == ["id", "path", "path_base64", "bytes", "deleted", "purged_from"])
+    #expect(store([]).text.contains("trash age   7d\n"))
   }
 
   @Test func aLogThatTakesNoAppendsIsMarked() throws {

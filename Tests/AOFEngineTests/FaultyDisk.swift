@@ -171,6 +171,15 @@ final class FaultyDisk: Disk {
     }
   }
 
+  func removeDirectory(_ path: String) throws(AofError) {
+    try run(.remove, path) { state throws(AofError) in
+      guard try base.list(path).isEmpty else { throw .systemCall("rmdir", path, errno: ENOTEMPTY) }
+      let kept = SystemDisk.parent(of: path) + "/.removed-" + UUID().uuidString
+      try base.rename(path, to: kept)
+      state.pendingNames[SystemDisk.parent(of: path), default: []].append(.removed(path, kept: kept))
+    }
+  }
+
   func syncDirectory(_ path: String) throws(AofError) {
     try run(.syncDirectory, path) { state throws(AofError) in
       for change in state.pendingNames.removeValue(forKey: path) ?? [] {

@@ -13,7 +13,7 @@ import Testing
   }
 
   private func problems(_ nodes: [NodeRecord], next: UInt64 = 100) -> [String] {
-    ManifestNames(nodes: nodes, nextNode: next).problems
+    ManifestNames(nodes: nodes, trash: [], nextNode: next).problems
   }
 
   @Test func namesFormATree() throws {
@@ -27,7 +27,7 @@ import Testing
     #expect(problems([root, try node(2, .log, in: 1, "a"), try node(3, .log, in: 2, "b")]).count == 1)
     #expect(problems([root, directory], next: 2).count == 1)
     #expect(problems([root, try node(2, .directory, in: 1, nil)]).count == 1)
-    let cycle = ManifestNames(nodes: [root, try node(2, .directory, in: 2, "a")], nextNode: 3)
+    let cycle = ManifestNames(nodes: [root, try node(2, .directory, in: 2, "a")], trash: [], nextNode: 3)
     #expect(cycle.path(of: NodeID(rawValue: 2)) == nil)
   }
 

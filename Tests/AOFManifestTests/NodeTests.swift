@@ -43,7 +43,7 @@ import Testing
   @Test func moving() throws {
     let (a, b) = (try add([97]), try add([98]))
     let c = try add([99], in: a.id)
-    try manifest.move(c.id, to: EntryName("b"), in: .root, replacing: b.id)
+    try manifest.move(c.id, to: EntryName("b"), in: .root, replacing: .directory(b.id))
     var moved = c
     moved.parent = .root
     moved.name = b.name

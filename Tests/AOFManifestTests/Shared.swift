@@ -28,7 +28,7 @@ final class TestStore: Sendable {
   deinit { try? FileManager.default.removeItem(atPath: directory) }
 
   static let settings = StoreSettings(
-    storeID: String(repeating: "a", count: 32), chunkSize: .minimum, cacheSize: .gibibytes(10), remote: "dir:remote",
+    storeID: String(repeating: "a", count: 32), chunkSize: .minimum, cacheSize: .gibibytes(10), trashAge: .standard, remote: "dir:remote",
     walDirectory: "wal")
 
   static let attributes = NodeAttributes(

@@ -42,16 +42,6 @@ extension MountTests {
       }
     }
 
-    @Test("§unlink: a log does not go by a slip")
-    func unlinking() throws {
-      try withMount { mount in
-        try mount.makeLog("log", pattern(10))
-        #expect(outcome { try check(unlink(mount["log"])) } == "EOPNOTSUPP")
-        #expect(outcome { try check(unlink(mount["absent"])) } == "ENOENT")
-        #expect(try run(["rm", "-f", mount["log"]]).status != 0)
-        #expect(try contents(mount["log"]) == pattern(10))
-      }
-    }
   }
 
   @Suite("Rename") struct RenameTests {
@@ -80,17 +70,6 @@ extension MountTests {
         try mount.remount()
         #expect(try contents(mount["older/log.2"]) == pattern(300))
         #expect(try status(mount["older/log.2"]).st_ino == inode)
-      }
-    }
-
-    @Test("§rename-over: an existing log is not replaced")
-    func over() throws {
-      try withMount { mount in
-        try mount.makeLog("a", pattern(10))
-        try mount.makeLog("b", pattern(20))
-        #expect(outcome { try check(rename(mount["a"], mount["b"])) } == "EOPNOTSUPP")
-        #expect(try contents(mount["a"]) == pattern(10))
-        #expect(try contents(mount["b"]) == pattern(20))
       }
     }
 

@@ -196,11 +196,11 @@ final class Simulation {
   }
 
   private var environment: Environment {
-    let (machine, random) = (machine, random)
+    let (machine, random, clock) = (machine, random, clock)
     return Environment(
       disk: disk, clock: clock, random: { random.next() },
       makeQueue: { kind in
-        let queue = SimulatedQueue(kind, machine)
+        let queue = SimulatedQueue(kind, machine, clock)
         machine.queues[kind] = queue
         return queue
       }, walSegmentSize: Self.segmentSize)

@@ -62,6 +62,30 @@ import Testing
     queue.close()
   }
 
+  @Test func timedJobsComeInTheOrderOfTheirTimes() throws {
+    let queue = try WorkQueue(name: "timed", threads: 1)
+    let seen = Monitor<[Int]>([])
+    // The first one that is waited for is not the first one that is added.
+    #expect(queue.add(after: 3_600_000) { seen.change { $0.append(3) } })
+    #expect(queue.add(after: 60) { seen.change { $0.append(2) } })
+    #expect(queue.add(after: 20) { seen.change { $0.append(1) } })
+    #expect(queue.add(after: -5) { seen.change { $0.append(0) } })
+    #expect(seen.wait { $0.count == 3 ? $0 : nil } == [0, 1, 2])
+    // What is not due is dropped, and not waited for.
+    queue.close()
+    #expect(!queue.add(after: 0) { seen.change { $0.append(4) } })
+    #expect(seen.withLock { $0.count } == 3)
+  }
+
+  @Test func aTimedJobHoldsNoOtherUp() throws {
+    let queue = try WorkQueue(name: "timed", threads: 2)
+    let done = Monitor(0)
+    queue.add(after: 3_600_000) {}
+    for _ in 0..<100 { queue.add { done.change { $0 += 1 } } }
+    done.wait { $0 == 100 ? () : nil }
+    queue.close()
+  }
+
   @Test func joinWaitsForTheBody() throws {
     let gate = Monitor(false)
     let finished = Atomic(false)

@@ -16,10 +16,11 @@ import Testing
   @Test func everySettingHasItsForm() throws {
     let settings = try settings(
       "remote=dir:/tmp/r,chunk_size=1MiB,cache_size=2G,wal_dir=/tmp/w",
-      "stop_timeout=500ms,log_level=debug,log_file=/tmp/l")
+      "trash_age=36h,nodelete,stop_timeout=500ms,log_level=debug,log_file=/tmp/l")
     #expect(settings.remote == "dir:/tmp/r")
     #expect(settings.chunkSize?.byteCount == .mebibytes(1))
     #expect(settings.cacheSize == .gibibytes(2))
+    #expect(settings.trashAge?.seconds == 36 * 3600 && !settings.allowsDeletion)
     #expect(settings.walDirectory == "/tmp/w")
     #expect(settings.stopTimeout == 500)
     #expect(settings.logLevel == .debug)
@@ -30,6 +31,7 @@ import Testing
   @Test func nothingGivenIsAsTheStoreHasIt() throws {
     let settings = try settings()
     #expect(settings.remote == nil && settings.chunkSize == nil && settings.cacheSize == nil)
+    #expect(settings.trashAge == nil && settings.allowsDeletion)
     #expect(settings.stopTimeout == MountSettings.defaultStopTimeout)
   }
 
@@ -49,7 +51,7 @@ import Testing
   }
 
   @Test(arguments: [
-    "bogus", "chunksize=1M", "ro=1", "noatime=yes", "remote", "remote=", "chunk_size",
+    "bogus", "nodelete=1", "trash_age", "chunksize=1M", "ro=1", "noatime=yes", "remote", "remote=", "chunk_size",
     "chunk_size=1M,chunk_size=2M",
     "fsname=x", "subtype=y", "Remote=dir:/x", "max_read=1",
   ])

@@ -91,6 +91,19 @@ final class Checkpointer: Sendable {
     return results
   }
 
+  /// Tells the remote of the logs that are purged, and deletes their objects. Waits for the remote.
+  /// - Throws: `remoteFailure`, `fenced`, local failures: then some of it is left to the next checkpoint.
+  func publishRemovals(of logs: [LogID]) throws(AofError) {
+    try begin()
+    defer { state.change { $0.isRunning = false } }
+    try publish([])
+    deleteDropped()
+    guard try manifest.droppedObjects(of: logs).isEmpty else {
+      throw AofError(
+        .remoteFailure, "objects of purged logs are left in \(remote)", remedy: "a checkpoint tries again to delete them")
+    }
+  }
+
   private func begin() throws(AofError) {
     try state.wait { state throws(AofError) -> Void? in
       if let fence = state.fence { throw fence }
@@ -138,30 +151,46 @@ final class Checkpointer: Sendable {
 
   // MARK: Publishing
 
-  /// Publishes uploads with one element of the chain, and records them locally.
+  /// Publishes uploads, and what was purged, with one element of the chain, and records them locally.
   private func publish(_ uploads: [Upload]) throws(AofError) {
-    let news = uploads.filter(\.isNews)
-    guard !news.isEmpty else { return }
+    let removed = try manifest.purgedLogs().filter { !$0.isPublished }.map(\.log)
+    var news: [Upload] = []
+    var logs: [RemoteLogRecord] = []
+    for upload in uploads where upload.isNews {
+      if let log = describe(upload.log, upload.state) {
+        news.append(upload)
+        logs.append(log)
+      } else {
+        // Purged meanwhile.
+        try manifest.recordAbandoned(upload.objects.map(\.object.key.text), of: upload.log.id)
+      }
+    }
+    guard !news.isEmpty || !removed.isEmpty else { return }
+    if news.isEmpty, state.withLock({ $0.sequence == 0 }) {
+      // The remote was never told of any log.
+      return try manifest.recordPublished([], removed: removed, sequence: 0)
+    }
     var dropped: [ObjectKey] = []
     for key in news.flatMap(\.state.droppedObjects) { dropped.append(try ObjectKey(parsing: key)) }
     let sequence = try extendChain { sequence in
       var record = RemoteManifestRecord(
         storeID: storeID, sequence: sequence, epoch: epoch, writerNonce: nonce, kind: .delta,
         time: environment.clock.now())
-      record.logs = news.compactMap { describe($0.log, $0.state) }
+      record.logs = logs
       record.directories = directories(of: news)
       record.extents = news.flatMap { $0.objects.map { RemoteExtentRecord($0.object) } }
+      record.removedNodes = removed
       record.droppedObjects = dropped
       return record
     }
-    try record(news, sequence: sequence)
+    try record(news, removed, sequence: sequence)
   }
 
   private func describe(_ log: Aof, _ state: UnpublishedState) -> RemoteLogRecord? {
-    guard let node = nameSpace.node(log.id), let path = nameSpace.path(of: log.id) else { return nil }
+    guard let (node, path, deletedAt) = nameSpace.place(of: log.id) else { return nil }
     return RemoteLogRecord(
       id: log.id, path: path, attributes: RemoteNodeAttributes(node.attributes), chunkSize: log.chunkSize,
-      generation: state.generation, headLSN: state.head, remoteLSN: state.sealed)
+      generation: state.generation, headLSN: state.head, remoteLSN: state.sealed, deletedAt: deletedAt)
   }
 
   /// The directories above the logs.
@@ -223,12 +252,12 @@ final class Checkpointer: Sendable {
     return error
   }
 
-  private func record(_ uploads: [Upload], sequence: UInt64) throws(AofError) {
+  private func record(_ uploads: [Upload], _ removed: [LogID], sequence: UInt64) throws(AofError) {
     let publications = uploads.map { upload in
       Publication(
         log: upload.log.id, state: upload.state, objects: upload.objects.map { ($0.extent, StoredObject($0.object)) })
     }
-    try manifest.recordPublished(publications, sequence: sequence)
+    try manifest.recordPublished(publications, removed: removed, sequence: sequence)
     for (upload, publication) in zip(uploads, publications) {
       for (extent, object) in publication.objects { upload.log.chunks.setObject(object, of: extent) }
       upload.log.finishPublishing(upload.state)

@@ -167,6 +167,26 @@ public final class LocalChunkStore: Sendable {
     }
   }
 
+  /// Removes all files of a log that nobody uses any more, and their directory, durably. Whoever asks for one of them
+  /// from now on is told that the log is not open. `parent`: as for ``register(_:directory:)``.
+  func removeAll(of log: LogID, in parent: String) throws(AofError) {
+    let directory = parent + "/" + FixedWidthNumber.hex(log.rawValue)
+    state.withLock { state in
+      state.directories[log] = nil
+      state.files = state.files.filter { $0.key.log != log }
+      state.allocated[log] = nil
+      state.dirtyChunks[log] = nil
+      state.unsyncedDirectories.remove(log)
+    }
+    if disk.exists(directory) {
+      for name in try disk.list(directory) { try disk.remove(directory + "/" + name) }
+      try disk.syncDirectory(directory)
+      try disk.removeDirectory(directory)
+    }
+    // A directory that is gone already may have been removed by a process that was killed before it synced that.
+    if disk.exists(parent) { try disk.syncDirectory(parent) }
+  }
+
   /// Frees the disk space of a log from `lsn` on. The files stay: a thread may have one open that will be written again.
   func discard(of log: LogID, from lsn: LSN, chunkSize: ChunkSize) throws(AofError) {
     let first = chunkSize.chunkID(for: lsn)

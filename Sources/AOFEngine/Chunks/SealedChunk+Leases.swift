@@ -14,6 +14,8 @@ extension SealedChunk {
     }
   }
 
+  var isLeased: Bool { state.withLock { $0.leases > 0 } }
+
   func endLease(_ number: UInt64) {
     let watcher = state.change { state -> TruncationRequest? in
       state.leases -= 1

@@ -154,8 +154,9 @@ private enum ReadSource {
 }
 
 extension LogState {
-  /// - Throws: `belowHead`; `cutOff` if the log was cut below `lsn` since it was in `generation`.
+  /// - Throws: `purged`; `belowHead`; `cutOff` if the log was cut below `lsn` since it was in `generation`.
   fileprivate func check(_ lsn: LSN, since generation: Generation) throws(AofError) {
+    if isPurged, let failure { throw failure }
     if lsn < head {
       throw AofError(
         .belowHead, "LSN \(lsn) is below the head of the log, which is \(head)", remedy: "start at \(head)")
@@ -176,7 +177,7 @@ extension LogState {
   /// Whether what was read at `lsn` still lies where it was read. No lease protects the tail: it may have been sealed,
   /// uploaded and evicted; and truncations wait only for the leases that they found.
   fileprivate func stillHas(_ source: ReadSource, at lsn: LSN, of generation: Generation) -> Bool {
-    guard lsn >= head, generation == self.generation else { return false }
+    guard lsn >= head, generation == self.generation, !isPurged else { return false }
     if case .tailFile = source { return lsn >= sealed }
     return true
   }

@@ -92,12 +92,13 @@ struct StoreRecovery {
     if sources.remote != nil { content.remoteSequence = try publish(content, sources) }
     report.notes = sources.survey.problems.map { "the old manifest: \($0)" } + rebuild.notes
     report.oldManifest = try replaceManifest(content)
-    let names = ManifestNames(nodes: content.nodes, nextNode: nil)
+    let names = ManifestNames(nodes: content.nodes, trash: content.trash, nextNode: nil)
     report.logs = content.logs.compactMap { log, _ in
       names.path(of: log.id).map {
         RecoverReport.Log(path: $0, id: log.id, head: log.head, remote: log.remote, tail: log.applied)
       }
     }.sorted { $0.path < $1.path }
+    report.notes += content.trash.map { "log \($0.log), once '\($0.path)', is in the trash" }
     return report
   }
 
@@ -111,7 +112,7 @@ struct StoreRecovery {
       storeID: sources.storeID.description,
       chunkSize: known?.chunkSize ?? sources.state.logs.values.map(\.chunkSize).max { $0.byteCount < $1.byteCount }
         ?? .standard,
-      cacheSize: known?.cacheSize ?? .gibibytes(10),
+      cacheSize: known?.cacheSize ?? .gibibytes(10), trashAge: known?.trashAge ?? .standard,
       remote: inside ? StoreLayout.defaultRemote : sources.location.description,
       walDirectory: wal ?? known?.walDirectory ?? StoreLayout.defaultWal)
   }
@@ -215,7 +216,8 @@ struct StoreRecovery {
     var record = RemoteManifestRecord(
       storeID: content.settings.storeID, sequence: sequence, epoch: content.epoch,
       writerNonce: environment.random(), kind: .snapshot, time: environment.clock.now())
-    let names = ManifestNames(nodes: content.nodes, nextNode: nil)
+    let names = ManifestNames(nodes: content.nodes, trash: content.trash, nextNode: nil)
+    let deletions = Dictionary(content.trash.map { ($0.log, $0.deletedAt) }, uniquingKeysWith: { $1 })
     let nodes = Dictionary(content.nodes.map { ($0.id, $0) }, uniquingKeysWith: { $1 })
     for node in content.nodes where node.kind == .directory && node.id != .root {
       guard let path = names.path(of: node.id) else { continue }
@@ -224,12 +226,13 @@ struct StoreRecovery {
     }
     for (log, extents) in content.logs {
       let published = extents.prefix { $0.object != nil }
-      guard let node = nodes[log.id], let path = names.path(of: log.id), !published.isEmpty || log.remote > .zero
+      guard let node = nodes[log.id], let path = names.path(of: log.id) ?? names.oldPath(of: log.id), !published.isEmpty || log.remote > .zero
       else { continue }
       record.logs.append(
         RemoteLogRecord(
           id: log.id, path: path, attributes: RemoteNodeAttributes(node.attributes), chunkSize: log.chunkSize,
-          generation: log.generation, headLSN: min(log.head, log.remote), remoteLSN: log.remote))
+          generation: log.generation, headLSN: min(log.head, log.remote), remoteLSN: log.remote,
+          deletedAt: deletions[log.id]))
       for object in published.compactMap(\.object) {
         guard let key = try? ObjectKey(parsing: object.key) else { continue }
         record.extents.append(

@@ -37,9 +37,9 @@ struct FileAudit {
     }
   }
 
-  /// Directories of logs that the manifest does not know.
-  mutating func checkDirectories(of logs: [AofDescriptorRecord]) throws(AofError) {
-    let known = Set(logs.map { FixedWidthNumber.hex($0.id.rawValue) })
+  /// Directories of logs that the manifest does not know. Those of purged logs go when the store is opened.
+  mutating func checkDirectories(of logs: [AofDescriptorRecord], purged: [PurgedLog]) throws(AofError) {
+    let known = Set((logs.map(\.id) + purged.map(\.log)).map { FixedWidthNumber.hex($0.rawValue) })
     for directory in Set(logs.map(\.dataDirectory)).union([StoreLayout.defaultChunks]).sorted() {
       let parent = layout.resolve(directory)
       for name in try list(parent) where !known.contains(name) {

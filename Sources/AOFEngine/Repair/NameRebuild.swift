@@ -2,10 +2,11 @@ import AOFCore
 import AOFManifest
 import AOFFormat
 
-/// Puts logs and directories back under their names: those of the old manifest first, then those of the remote, which may
-/// be older; a log that has neither, or whose name is taken, goes to `recovered/<id>`.
+/// Puts logs and directories back under their names, or into the trash: as the old manifest has them first, then as the
+/// remote does, which may be older; a log that neither has, or whose name is taken, goes to `recovered/<id>`.
 struct NameRebuild {
   private(set) var nodes: [NodeID: NodeRecord] = [:]
+  private(set) var trash: [TrashRecord] = []
   private(set) var nextNode: UInt64
   private var children: [NodeID: [EntryName: NodeID]] = [:]
   private let now: UnixTime
@@ -47,6 +48,14 @@ struct NameRebuild {
       return path
     }
     throw AofError(.alreadyExists, "there is no free name for log \(id)")
+  }
+
+  /// Adds a log to the trash.
+  mutating func addTrashed(_ record: TrashRecord, _ attributes: NodeAttributes?) {
+    let attributes =
+      attributes ?? NodeAttributes(mode: 0o640, userID: owner.user, groupID: owner.group, now: now)
+    trash.append(record)
+    insert(NodeRecord(id: record.log, kind: .log, parent: .trash, name: nil, attributes: attributes))
   }
 
   /// The directory of that path, made if it is missing; nil if a log stands in the way.

@@ -129,7 +129,9 @@ struct StoreRebuild {
     }
     let wal = walDirectories.first { layout.resolve($0.path) == layout.resolve(settings.walDirectory) }
     guard let wal else { return }
-    for id in Set(old.keys).union(sources.state.logs.keys).union(frames.keys).sorted() {
+    // Of a log that was purged the remote may not have been told, and frames may be left: it stays gone.
+    let purged = Set(sources.survey.purged.map(\.log))
+    for id in Set(old.keys).union(sources.state.logs.keys).union(frames.keys).subtracting(purged).sorted() {
       let directory = old[id]?.dataDirectory ?? StoreLayout.defaultChunks
       localChunks.register(id, directory: layout.resolve(directory))
       let guessed = try chunkSize(of: id)
@@ -229,21 +231,27 @@ struct StoreRebuild {
     for (id, path, attributes) in directories.sorted(by: { ($0.1.names.count, $0.0) < ($1.1.names.count, $1.0) }) {
       try rebuild.addDirectory(id, path, attributes)
     }
+    let trash = Dictionary(survey.trash.map { ($0.log, $0) }, uniquingKeysWith: { $1 })
     for (log, _) in logs {
       let remote = state.logs[log.id]
-      _ = try rebuild.addLog(
-        log.id, old[log.id].flatMap { names.path(of: $0.id) } ?? remote?.path,
-        old[log.id]?.attributes ?? remote.map { NodeAttributes($0.attributes) })
+      let attributes = old[log.id]?.attributes ?? remote.map { NodeAttributes($0.attributes) }
+      let path = old[log.id].flatMap { names.path(of: $0.id) }
+      if path == nil, let record = trash[log.id] ?? remote.flatMap(TrashRecord.init) {
+        rebuild.addTrashed(record, attributes)
+      } else {
+        _ = try rebuild.addLog(log.id, path ?? remote?.path, attributes)
+      }
     }
     return ManifestContent(
       settings: settings, nodes: rebuild.nodes.values.sorted { $0.id < $1.id }, walDirectories: walDirectories,
-      logs: logs, nextNode: rebuild.nextNode, epoch: try epoch(), remoteSequence: state.sequence)
+      logs: logs, trash: rebuild.trash, purged: survey.purged, nextNode: rebuild.nextNode, epoch: try epoch(), remoteSequence: state.sequence)
   }
 
   /// Above every id that was ever used.
   private func nextNode() throws(AofError) -> UInt64 {
     var ids = sources.survey.nodes.map(\.id.rawValue) + logs.map(\.log.id.rawValue)
     ids += sources.state.logs.keys.map(\.rawValue) + sources.state.directories.keys.map(\.rawValue)
+    ids += sources.survey.purged.map(\.log.rawValue)
     ids.append((sources.survey.counters[Manifest.nextNode] ?? 2) - 1)
     let directory = layout.resolve(StoreLayout.defaultChunks)
     if environment.disk.exists(directory) {
@@ -259,5 +267,13 @@ struct StoreRebuild {
     let highest = max(sources.state.highestEpoch, sources.survey.counters[Manifest.epochCounter] ?? 0)
     guard highest >> 32 < UInt64(Int32.max) - 1 else { throw AofError(.corrupt, "the store has used up its epochs") }
     return (highest >> 32 + 1) << 32
+  }
+}
+
+extension TrashRecord {
+  /// Nil unless the remote has the log in the trash.
+  fileprivate init?(_ log: RemoteLogRecord) {
+    guard let deletedAt = log.deletedAt else { return nil }
+    self.init(log: log.id, path: log.path, deletedAt: deletedAt)
   }
 }

@@ -122,12 +122,14 @@ struct StoreVerification {
       throw AofError(.notFound, "there is no log '\(log)'", remedy: "'aofs ls' lists the logs")
     }
     for log in survey.logs {
-      let path = names.path(of: log.id) ?? LogPath(names: [])
+      let path = names.path(of: log.id) ?? names.oldPath(of: log.id) ?? LogPath(names: [])
+      if options.log != nil, names.path(of: log.id) == nil { continue }
       if let wanted = options.log, wanted != path { continue }
       var found = VerifyReport()
       let extents = manifest.surveyExtents(of: log.id, &found.problems)
       found.problems += LogAudit(log, extents, epoch: survey.counters[Manifest.epochCounter] ?? 0).problems
       if let failure = log.failure { report.notes.append("log '\(path)' takes no appends: \(failure)") }
+      if names.oldPath(of: log.id) != nil { report.notes.append("log \(log.id), once '\(path)', is in the trash") }
       try checkFrames(log, extents, &found)
       report.logs.append((log.id, path, found))
     }
@@ -185,7 +187,7 @@ struct StoreVerification {
     for log in survey.logs {
       try audit.check(log, extents: { manifest.surveyExtents(of: log.id, &$0) }, tail: tails[log.id] ?? log.applied)
     }
-    try audit.checkDirectories(of: survey.logs)
+    try audit.checkDirectories(of: survey.logs, purged: survey.purged)
     try audit.checkRoot(wals: survey.walDirectories.map { layout.resolve($0.path) })
     report.notes += audit.notes
     remedies += audit.remedies

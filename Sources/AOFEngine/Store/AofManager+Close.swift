@@ -93,7 +93,13 @@ extension AofManager {
         // A log that fails keeps its own segments, and must not keep the others from being applied.
         var failure: AofError?
         for id in wal.logsInClosedSegments.sorted() {
-          do throws(AofError) { try log(id).applyAndRecord() } catch { failure = failure ?? error }
+          do throws(AofError) {
+            try log(id).applyAndRecord()
+          } catch where error.code == .purged || nameSpace.node(id) == nil {
+            // Nothing of it is needed any more.
+          } catch {
+            failure = failure ?? error
+          }
         }
         try release(wal)
         services.reserve.refill()

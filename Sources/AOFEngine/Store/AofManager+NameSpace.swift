@@ -43,15 +43,21 @@ extension AofManager {
     try nameSpace.removeDirectory(name, in: directory)
   }
 
-  /// Renames a log or directory; open logs go on under their new name. An empty directory over which a directory is
-  /// renamed is replaced.
-  /// - Throws: `notFound`; `alreadyExists` for a log over a log; `notEmpty`, `isADirectory`, `notADirectory`;
-  ///   `invalidArgument` for a directory into itself.
+  /// Renames a log or directory; open logs go on under their new name. A log over which a log is renamed goes to the
+  /// trash in the same step.
+  /// - Throws: `notFound`; `alreadyExists`, `notPermitted` for what is not to be replaced; `notEmpty`, `isADirectory`,
+  ///   `notADirectory`; `invalidArgument` for a directory into itself.
   package func rename(
-    _ name: EntryName, in directory: NodeID, to newName: EntryName, in newDirectory: NodeID
+    _ name: EntryName, in directory: NodeID, to newName: EntryName, in newDirectory: NodeID,
+    replacing: RenameTarget = .directory
   ) throws(AofError) {
-    try nameSpace.rename(name, in: directory, to: newName, in: newDirectory)
+    let discards = try nameSpace.rename(
+      name, in: directory, to: newName, in: newDirectory, replacing: replacing, time: services.environment.clock.now())
+    if discards { trashGrew() }
   }
+
+  /// How many directories there are in a directory.
+  package func countDirectories(in directory: NodeID) -> Int { nameSpace.countDirectories(in: directory) }
 
   /// - Throws: `notFound`.
   package func setAttributes(_ attributes: NodeAttributes, of id: NodeID) throws(AofError) {

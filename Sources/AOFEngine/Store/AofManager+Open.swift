@@ -28,6 +28,7 @@ extension AofManager {
     let manager = try opening.reserve.tidingOver { () throws(AofError) in try opening.run() }
     for wal in manager.state.withLock({ Array($0.wals.values) }) { manager.watch(wal) }
     manager.queueFreeingOfLeftovers()
+    try manager.startPurging()
     try manager.startCheck()
     try manager.startCheckpoints(options.checkpoints)
     return manager
@@ -95,7 +96,8 @@ struct StoreOpening {
   /// What would lead astray: names that are no tree, ids that would be used twice. Of a log that is damaged otherwise the
   /// others need not know. The rest is checked beside, once the store is open.
   private func check(_ manifest: Manifest) throws(AofError) {
-    let names = ManifestNames(nodes: try manifest.nodes(), nextNode: try manifest.nextNodeID())
+    let names = ManifestNames(
+      nodes: try manifest.nodes(), trash: try manifest.trash(), nextNode: try manifest.nextNodeID())
     if let problem = names.problems.first {
       throw AofError(
         .corrupt, "the manifest \(layout.manifest) is damaged: \(problem)",
@@ -159,7 +161,7 @@ struct StoreOpening {
     }
     let settings = StoreSettings(
       storeID: storeID, chunkSize: options.chunkSize ?? .standard, cacheSize: options.cacheSize ?? .gibibytes(10),
-      remote: try requestedRemote() ?? StoreLayout.defaultRemote, walDirectory: walDirectory ?? StoreLayout.defaultWal)
+      trashAge: options.trashAge ?? .standard, remote: try requestedRemote() ?? StoreLayout.defaultRemote, walDirectory: walDirectory ?? StoreLayout.defaultWal)
     let now = environment.clock.now()
     let root = NodeRecord(
       id: .root, kind: .directory, parent: .root, name: nil,
@@ -198,7 +200,7 @@ struct StoreOpening {
     let stored = try manifest.settings()
     var settings = StoreSettings(
       storeID: stored.storeID, chunkSize: stored.chunkSize, cacheSize: stored.cacheSize,
-      remote: try RemoteLocation(parsing: stored.remote, workingDirectory: layout.root).description,
+      trashAge: stored.trashAge, remote: try RemoteLocation(parsing: stored.remote, workingDirectory: layout.root).description,
       walDirectory: layout.resolve(stored.walDirectory))
     try Self.check("remote", stored: settings.remote, requested: try requestedRemote())
     try Self.check(
@@ -210,6 +212,10 @@ struct StoreOpening {
     if let size = options.cacheSize, size != stored.cacheSize {
       try manifest.setCacheSize(size)
       settings.cacheSize = size
+    }
+    if let age = options.trashAge, age != stored.trashAge {
+      try manifest.setTrashAge(age)
+      settings.trashAge = age
     }
     return settings
   }

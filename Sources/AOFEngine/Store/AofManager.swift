@@ -16,6 +16,8 @@ public final class AofManager: Sendable {
   let nameSpace: NameSpace
   let state: Lock<State>
   let lock: StoreLock
+  /// Called with each log that was purged.
+  package let whenPurged = Lock<@Sendable (LogID) -> Void>({ _ in })
 
   struct State {
     var settings: StoreSettings
@@ -27,6 +29,8 @@ public final class AofManager: Sendable {
     var wals: [WalDirectoryID: WriteAheadLog]
     /// WALs with a background release queued.
     var releasing: Set<WalDirectoryID> = []
+    /// Whether the trash will be looked at again.
+    var isPurgeScheduled = false
     /// The check of the whole manifest that runs beside, and its thread.
     var check: (ManifestCheck, SystemThread)?
   }
@@ -62,7 +66,7 @@ public final class AofManager: Sendable {
   /// The logs' paths, sorted.
   public func logs() -> [LogPath] { nameSpace.logs.compactMap { nameSpace.path(of: $0) }.sorted() }
 
-  /// The logs' ids.
+  /// The ids of the logs, but for those in the trash.
   package func logIDs() -> [LogID] { nameSpace.logs }
 
   // MARK: Logs
@@ -75,13 +79,19 @@ public final class AofManager: Sendable {
     guard let name = path.names.last else {
       throw AofError(.invalidArgument, "a log needs a name", remedy: "name it as a path below the store: app/events")
     }
-    var directory = NodeID.root
-    for name in path.names.dropLast() { directory = try enterDirectory(name, in: directory) }
+    let directory = try makeDirectories(path.names.dropLast())
     let record = try nameSpace.addLog(name, in: directory, attributes: attributes(config.mode)) { id throws(AofError) in
       try describe(id, config)
     }
     state.withLock { $0.descriptors[record.id] = record }
     return try log(record.id)
+  }
+
+  /// The directory of this path; those that are missing are made.
+  func makeDirectories(_ names: ArraySlice<EntryName>) throws(AofError) -> NodeID {
+    var directory = NodeID.root
+    for name in names { directory = try enterDirectory(name, in: directory) }
+    return directory
   }
 
   private func enterDirectory(_ name: EntryName, in parent: NodeID) throws(AofError) -> NodeID {
@@ -173,11 +183,19 @@ public final class AofManager: Sendable {
     return results
   }
 
-  /// Checkpoints every log. - Throws: the first failure; the other logs are checkpointed all the same.
+  /// Checkpoints every log, those in the trash too. - Throws: the first failure; the other logs are checkpointed all the
+  /// same.
   public func checkpoint() throws(AofError) {
     var all: [Aof] = []
-    for id in logIDs() { all.append(try log(id)) }
+    for id in logIDs() + nameSpace.trash.map(\.log) {
+      do throws(AofError) {
+        all.append(try log(id))
+      } catch where error.code == .notFound {
+        // Purged meanwhile.
+      }
+    }
     let results = checkpoint(all)
     for log in all { _ = try results[log.id]?.get() }
+    try publishPurges()
   }
 }

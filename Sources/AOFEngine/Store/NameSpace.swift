@@ -2,17 +2,19 @@ import AOFCore
 import AOFManifest
 import AOFSystem
 
-/// The directories and names of a store. Answers come from memory; changes are in the manifest, durable, before
-/// anybody sees them, and are made one at a time.
+/// The directories and names of a store, and its trash. Answers come from memory; changes are in the manifest, durable,
+/// before anybody sees them, and are made one at a time.
 final class NameSpace: Sendable {
-  fileprivate struct State {
+  struct State {
+    /// Logs in the trash among them.
     var nodes: [NodeID: NodeRecord]
     var children: [NodeID: [EntryName: NodeID]]
+    var trash: [LogID: TrashRecord]
     var isChanging = false
   }
 
-  private let manifest: Manifest
-  private let state: Monitor<State>
+  let manifest: Manifest
+  let state: Monitor<State>
 
   init(_ manifest: Manifest) throws(AofError) {
     self.manifest = manifest
@@ -26,7 +28,8 @@ final class NameSpace: Sendable {
     guard nodes[.root]?.kind == .directory else {
       throw AofError(.corrupt, "the manifest \(manifest.path) has no root directory")
     }
-    state = Monitor(State(nodes: nodes, children: children))
+    let trash = Dictionary(try manifest.trash().map { ($0.log, $0) }, uniquingKeysWith: { $1 })
+    state = Monitor(State(nodes: nodes, children: children, trash: trash))
   }
 
   // MARK: Answers
@@ -45,7 +48,7 @@ final class NameSpace: Sendable {
     }
   }
 
-  /// The path of a node; nil if there is no such node.
+  /// The path of a node; nil if there is no such node, or it is in the trash.
   func path(of id: NodeID) -> LogPath? {
     state.withLock { state -> LogPath? in
       var names: [EntryName] = []
@@ -67,8 +70,17 @@ final class NameSpace: Sendable {
     return nodes.sorted { ($0.name?.bytes ?? []).lexicographicallyPrecedes($1.name?.bytes ?? []) }
   }
 
-  /// The ids of all logs, sorted.
-  var logs: [LogID] { state.withLock { $0.nodes.values.filter { $0.kind == .log }.map(\.id) }.sorted() }
+  /// How many directories there are in a directory.
+  func countDirectories(in directory: NodeID) -> Int {
+    state.withLock { state in
+      state.children[directory, default: [:]].values.count { state.nodes[$0]?.kind == .directory }
+    }
+  }
+
+  /// The ids of all logs that have a name, sorted.
+  var logs: [LogID] {
+    state.withLock { $0.nodes.values.filter { $0.kind == .log && !$0.isInTrash }.map(\.id) }.sorted()
+  }
 
   // MARK: Changes
 
@@ -78,7 +90,7 @@ final class NameSpace: Sendable {
       let node = NodeRecord(
         id: try manifest.reserveNodeID(), kind: .directory, parent: directory, name: name, attributes: attributes)
       try manifest.addDirectory(node)
-      insert(node)
+      state.withLock { $0.insert(node) }
       return node
     }
   }
@@ -94,7 +106,7 @@ final class NameSpace: Sendable {
         id: try manifest.reserveNodeID(), kind: .log, parent: directory, name: name, attributes: attributes)
       let log = try describe(node.id)
       try manifest.addLog(node, log)
-      insert(node)
+      state.withLock { $0.insert(node) }
       return log
     }
   }
@@ -107,28 +119,35 @@ final class NameSpace: Sendable {
       }
       guard children(of: node.id).isEmpty else { throw AofError(.notEmpty, "the directory '\(name)' is not empty") }
       try manifest.removeDirectory(node.id)
-      remove(node)
+      state.withLock { $0.remove(node) }
     }
   }
 
+  /// - Parameter time: when a log that is replaced went to the trash.
+  /// - Returns: whether one did.
   func rename(
-    _ name: EntryName, in directory: NodeID, to newName: EntryName, in newDirectory: NodeID
-  ) throws(AofError) {
+    _ name: EntryName, in directory: NodeID, to newName: EntryName, in newDirectory: NodeID,
+    replacing: RenameTarget, time: UnixTime
+  ) throws(AofError) -> Bool {
     try changing { () throws(AofError) in
       guard let node = lookUp(name, in: directory) else { throw Self.notFound(name) }
       guard self.node(newDirectory)?.kind == .directory else { throw Self.notFound(newName) }
-      if directory == newDirectory, name == newName { return }
+      if directory == newDirectory, name == newName { return false }
       guard !isInside(newDirectory, node.id) else {
         throw AofError(.invalidArgument, "the directory '\(name)' cannot be moved into itself")
       }
-      let replaced = try checkReplaceable(newName, in: newDirectory, by: node)
-      try manifest.move(node.id, to: newName, in: newDirectory, replacing: replaced?.id)
-      if let replaced { remove(replaced) }
-      remove(node)
-      var moved = node
-      moved.parent = newDirectory
-      moved.name = newName
-      insert(moved)
+      let replaced = try checkReplaceable(newName, in: newDirectory, by: node, replacing)
+      let discarded = replaced?.kind == .log ? try replaced.map { node throws(AofError) in try trashRecord(node, time) } : nil
+      let taken = discarded.map { Manifest.Replaced.log($0) } ?? replaced.map { .directory($0.id) }
+      try manifest.move(node.id, to: newName, in: newDirectory, replacing: taken)
+      // In one step: a reader of the name finds the old log or the new one.
+      state.withLock { state in
+        if let replaced { state.remove(replaced) }
+        if let replaced, let discarded { state.discard(replaced, discarded) }
+        state.remove(node)
+        state.insert(node, as: newName, in: newDirectory)
+      }
+      return discarded != nil
     }
   }
 
@@ -141,7 +160,7 @@ final class NameSpace: Sendable {
   }
 
   /// Runs `body` while no other thread changes names.
-  private func changing<Result>(_ body: () throws(AofError) -> Result) throws(AofError) -> Result {
+  func changing<Result>(_ body: () throws(AofError) -> Result) throws(AofError) -> Result {
     state.wait { state -> Void? in
       if state.isChanging { return nil }
       state.isChanging = true
@@ -151,24 +170,27 @@ final class NameSpace: Sendable {
     return try body()
   }
 
-  private func checkVacant(_ name: EntryName, in directory: NodeID) throws(AofError) {
+  func checkVacant(_ name: EntryName, in directory: NodeID) throws(AofError) {
     guard let parent = node(directory) else { throw Self.notFound(name) }
     guard parent.kind == .directory else { throw AofError(.notADirectory, "node \(directory) is a log") }
     guard lookUp(name, in: directory) == nil else { throw AofError(.alreadyExists, "'\(name)' exists") }
   }
 
-  /// The empty directory that a rename replaces, if there is one.
+  /// The empty directory or the log that a rename replaces, if there is one.
   private func checkReplaceable(
-    _ name: EntryName, in directory: NodeID, by node: NodeRecord
+    _ name: EntryName, in directory: NodeID, by node: NodeRecord, _ allowed: RenameTarget
   ) throws(AofError) -> NodeRecord? {
     guard let target = lookUp(name, in: directory) else { return nil }
+    guard allowed != .nothing else { throw AofError(.alreadyExists, "'\(name)' exists") }
     switch (node.kind, target.kind) {
     case (.directory, .directory):
       guard children(of: target.id).isEmpty else { throw AofError(.notEmpty, "the directory '\(name)' is not empty") }
       return target
     case (.log, .directory): throw AofError(.isADirectory, "'\(name)' is a directory")
     case (.directory, .log): throw AofError(.notADirectory, "'\(name)' is a log")
-    case (.log, .log): throw AofError(.alreadyExists, "'\(name)' exists")
+    case (.log, .log):
+      guard allowed == .anything else { throw .logsStay(name) }
+      return target
     }
   }
 
@@ -182,28 +204,41 @@ final class NameSpace: Sendable {
     return directory == .root
   }
 
-  private func insert(_ node: NodeRecord) {
-    state.withLock { state in
-      state.nodes[node.id] = node
-      if let name = node.name { state.children[node.parent, default: [:]][name] = node.id }
-    }
-  }
-
-  /// Takes the node out of its directory; its own children stay its children.
-  private func remove(_ node: NodeRecord) {
-    state.withLock { state in
-      state.nodes[node.id] = nil
-      if let name = node.name { state.children[node.parent]?[name] = nil }
-    }
-  }
-
-  private static func notFound(_ name: EntryName) -> AofError {
+  static func notFound(_ name: EntryName) -> AofError {
     AofError(.notFound, "there is no '\(name)'")
   }
 }
 
+/// What a rename may take the place of.
+package enum RenameTarget: Sendable {
+  case nothing
+  /// A directory that is empty, by a directory.
+  case directory
+  /// As above, and a log, which goes to the trash, by a log.
+  case anything
+}
+
 extension NameSpace.State {
-  fileprivate func lookUp(_ name: EntryName, in directory: NodeID) -> NodeRecord? {
+  func lookUp(_ name: EntryName, in directory: NodeID) -> NodeRecord? {
     children[directory]?[name].flatMap { nodes[$0] }
+  }
+
+  mutating func insert(_ node: NodeRecord) {
+    nodes[node.id] = node
+    if let name = node.name { children[node.parent, default: [:]][name] = node.id }
+  }
+
+  mutating func insert(_ node: NodeRecord, as name: EntryName, in directory: NodeID) {
+    var moved = node
+    moved.parent = directory
+    moved.name = name
+    insert(moved)
+  }
+
+  /// Takes the node out of its directory; its own children stay its children.
+  mutating func remove(_ node: NodeRecord) {
+    nodes[node.id] = nil
+    if node.kind == .directory, children[node.id]?.isEmpty == true { children[node.id] = nil }
+    if let name = node.name { children[node.parent]?[name] = nil }
   }
 }

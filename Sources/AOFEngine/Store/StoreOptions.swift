@@ -9,6 +9,8 @@ public struct StoreOptions: Sendable {
   public var chunkSize: ChunkSize?
   /// The quota of the local cache. Default 10 GiB.
   public var cacheSize: ByteCount?
+  /// How long logs stay in the trash. Default 7 days.
+  public var trashAge: TrashAge?
   /// `dir:PATH`. Default `dir:STORE/remote`. Fixed at the store's creation.
   public var remote: String?
   /// Where the WAL lies. Default `STORE/wal`. Fixed at the store's creation.

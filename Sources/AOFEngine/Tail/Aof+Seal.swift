@@ -142,6 +142,8 @@ extension Aof {
         }
         services.automaticCheckpoints.nudge()
         if state.withLock({ $0.isApplicationDue }) { try applyAndRecord() }
+      } catch where error.code == .purged {
+        return
       } catch {
         services.incidents.report("the tail of log \(id) could not be sealed or applied: \(error)")
       }

@@ -54,7 +54,9 @@ struct LogState {
   var isUnderMaintenance = false
   /// Whether a background seal or application is queued.
   var isMaintenanceQueued = false
-  /// Why the log takes no appends.
+  /// Files that programs have open on the log.
+  var uses = 0
+  /// Why the log takes no appends. `purged`: it is gone, and cannot be read either.
   var failure: AofError?
 
   init(_ record: AofDescriptorRecord, lastAppend: UnixTime, lastFrame: WalPosition) {
@@ -77,6 +79,8 @@ struct LogState {
     inheritedEnd = record.applied
     failure = record.failure.map { AofError(.readOnly, $0) }
   }
+
+  var isPurged: Bool { failure?.code == .purged }
 
   /// Whether a sync must begin with the chunk files.
   var hasUnsyncedLarge: Bool { largeEnd > largeSynced }

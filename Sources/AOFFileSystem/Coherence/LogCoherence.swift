@@ -38,7 +38,7 @@ final class LogCoherence: Sendable {
   func didInvalidate(_ append: TailPage.Append) { page.withLock { $0.didInvalidate(append) } }
 }
 
-/// The coherence of each log that was opened or looked at.
+/// The coherence of each log that was opened or looked at, until it is purged.
 final class CoherenceTable: Sendable {
   private let pageSize: UInt64
   private let logs = Lock<[LogID: LogCoherence]>([:])
@@ -53,4 +53,7 @@ final class CoherenceTable: Sendable {
       return new
     }
   }
+
+  /// The log is gone, and nobody has it open.
+  func forget(_ id: LogID) { logs.withLock { $0[id] = nil } }
 }

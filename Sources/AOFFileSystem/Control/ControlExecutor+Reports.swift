@@ -50,7 +50,7 @@ extension ControlExecutor {
     let settings = manager.settings
     return StoreStatus(
       store: manager.path, storeID: settings.storeID, chunkSize: settings.chunkSize.byteCount.rawValue,
-      cacheSize: settings.cacheSize.rawValue, remote: settings.remote, walDirectory: settings.walDirectory,
+      cacheSize: settings.cacheSize.rawValue, trashAge: settings.trashAge.seconds, remote: settings.remote, walDirectory: settings.walDirectory,
       logs: try everyLog().map(status),
       incidents: manager.incidents.map { "\($0.time.rfc3339) \($0.message)" })
   }

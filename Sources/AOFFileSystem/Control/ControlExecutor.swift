@@ -81,19 +81,26 @@ package final class ControlExecutor: Sendable {
       case .help: return ControlAnswer(text: ControlVerb.helpText, error: nil)
       case .create(let path, let chunkSize): return try create(path, chunkSize: chunkSize)
       case .seal(let target): return try forEach(target, defaultLog, seal)
-      case .checkpoint(let target): return try forEach(target, defaultLog, checkpoint)
+      case .checkpoint(let target):
+        let answer = try forEach(target, defaultLog, andTrash: true, checkpoint)
+        // Where nothing is left to upload, the remote is to learn what was purged all the same.
+        if answer.error == nil { try manager.publishPurges() }
+        return answer
       case .evict(let target): return try forEach(target, defaultLog, evict)
       case .hydrate(let target, let range):
         return try forEach(target, defaultLog) { log throws(AofError) in try self.hydrate(log, range) }
       case .verify(let target, let remote, let format):
         return try verify(
-          logs(target, defaultLog), wholeStore: target == .unnamed && defaultLog == nil, remote: remote, format: format)
+          logs(target, defaultLog, andTrash: true), wholeStore: target == .unnamed && defaultLog == nil, remote: remote, format: format)
       case .objects(let target): return try objects(logs(target, defaultLog))
       case .status(let target): return try status(target, defaultLog)
       case .trim(let target, let lsn, let timeout):
         return try forEach(target, defaultLog) { log throws(AofError) in try self.trim(log, lsn, timeout) }
       case .truncate(let target, let lsn, let timeout):
         return try truncate(logs(target, defaultLog), lsn, timeout)
+      case .trash(let format): return try trash(format)
+      case .restore(let log, let path): return try restore(log, as: path)
+      case .purge(let target): return try purge(target)
       }
     } catch {
       return ControlAnswer(text: "error: \(error)\n", error: error)
@@ -106,12 +113,16 @@ package final class ControlExecutor: Sendable {
   struct NamedLog {
     let path: LogPath
     let log: Aof
+    var isInTrash = false
 
-    var label: String { ControlQuoting.readable(path.bytes) }
+    var label: String { ControlQuoting.readable(path.bytes) + (isInTrash ? " (\(log.id), in the trash)" : "") }
   }
 
   /// The logs that are meant. Of every log, those that vanish between listing and opening are left out.
-  func logs(_ target: ControlCommand.Target, _ defaultLog: LogID?) throws(AofError) -> [NamedLog] {
+  /// - Parameter andTrash: whether every log means those in the trash too.
+  func logs(
+    _ target: ControlCommand.Target, _ defaultLog: LogID?, andTrash: Bool = false
+  ) throws(AofError) -> [NamedLog] {
     switch target {
     case .log(let path): return [NamedLog(path: path, log: try manager.openLog(path))]
     case .unnamed:
@@ -119,7 +130,7 @@ package final class ControlExecutor: Sendable {
         let log = try manager.log(defaultLog)
         return [NamedLog(path: manager.path(of: defaultLog) ?? LogPath(names: []), log: log)]
       }
-      return try everyLog()
+      return try everyLog() + (andTrash ? try everyTrashedLog() : [])
     }
   }
 
@@ -135,11 +146,24 @@ package final class ControlExecutor: Sendable {
     return logs
   }
 
+  private func everyTrashedLog() throws(AofError) -> [NamedLog] {
+    var logs: [NamedLog] = []
+    for trashed in try manager.trash() {
+      do throws(AofError) {
+        logs.append(NamedLog(path: trashed.path, log: try manager.log(trashed.id), isInTrash: true))
+      } catch where error.code == .notFound {
+        // Purged meanwhile.
+      }
+    }
+    return logs
+  }
+
   /// Tries every log that is meant; the text has a line for each, the error is the first one's.
   private func forEach(
-    _ target: ControlCommand.Target, _ defaultLog: LogID?, _ action: (NamedLog) throws(AofError) -> String
+    _ target: ControlCommand.Target, _ defaultLog: LogID?, andTrash: Bool = false,
+    _ action: (NamedLog) throws(AofError) -> String
   ) throws(AofError) -> ControlAnswer {
-    let logs = try logs(target, defaultLog)
+    let logs = try logs(target, defaultLog, andTrash: andTrash)
     guard !logs.isEmpty else { return ControlAnswer(text: "there are no logs\n", error: nil) }
     var text = ""
     var first: AofError?

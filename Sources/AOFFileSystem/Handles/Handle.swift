@@ -10,12 +10,14 @@ enum Handle: Sendable {
   case directory(DirectoryStream)
 }
 
-/// An open log. Holds no lease and no descriptor: a log may be open for months.
+/// An open log. Holds no lease and no descriptor: a log may be open for months. It keeps the log from being purged.
 struct LogHandle: Sendable {
-  let aof: Aof
+  let use: LogUse
   let coherence: LogCoherence
   /// Whether READs of the handle fill the page cache. Handles that can write bypass it.
   let isCached: Bool
+
+  var aof: Aof { use.log }
 }
 
 /// What the kernel is told about a handle.

@@ -85,7 +85,7 @@ extension RemoteNodeAttributes {
     guard let bytes = PercentEscaping.unescape(escaped) else {
       throw AofError(.corrupt, "'\(escaped)' is not an escaped path")
     }
-    let path = try LogPath(bytes)
+    let path = try LogPath(stored: bytes)
     guard path.bytes == bytes else { throw AofError(.corrupt, "'\(escaped)' is not a path") }
     let attributes = RemoteNodeAttributes(
       mode: try container.decode(UInt32.self, forKey: .mode),
@@ -117,6 +117,7 @@ extension RemoteLogRecord: Codable {
     case chunkSize = "chunk_size"
     case headLSN = "head_lsn"
     case remoteLSN = "remote_lsn"
+    case deletedAt = "deleted_at"
   }
 
   package func encode(to encoder: any Encoder) throws {
@@ -126,6 +127,7 @@ extension RemoteLogRecord: Codable {
     try container.encode(generation, forKey: .generation)
     try container.encode(headLSN, forKey: .headLSN)
     try container.encode(remoteLSN, forKey: .remoteLSN)
+    try container.encodeIfPresent(deletedAt, forKey: .deletedAt)
   }
 
   package init(from decoder: any Decoder) throws {
@@ -135,6 +137,7 @@ extension RemoteLogRecord: Codable {
     generation = try container.decode(Generation.self, forKey: .generation)
     headLSN = try container.decode(LSN.self, forKey: .headLSN)
     remoteLSN = try container.decode(LSN.self, forKey: .remoteLSN)
+    deletedAt = try container.decodeIfPresent(UnixTime.self, forKey: .deletedAt)
     guard headLSN <= remoteLSN, remoteLSN <= .max, !path.names.isEmpty else {
       throw AofError(.corrupt, "log \(id) is out of range")
     }

@@ -125,10 +125,12 @@ package struct RemoteLogRecord: Hashable, Sendable {
   package var headLSN: LSN
   /// `[headLSN, remoteLSN)` is in the remote; not below ``headLSN``.
   package var remoteLSN: LSN
+  /// When the log went to the trash; nil if it is not there. ``path`` is then what it was called.
+  package var deletedAt: UnixTime?
 
   package init(
     id: LogID, path: LogPath, attributes: RemoteNodeAttributes, chunkSize: ChunkSize, generation: Generation,
-    headLSN: LSN, remoteLSN: LSN
+    headLSN: LSN, remoteLSN: LSN, deletedAt: UnixTime? = nil
   ) {
     self.id = id
     self.path = path
@@ -137,6 +139,7 @@ package struct RemoteLogRecord: Hashable, Sendable {
     self.generation = generation
     self.headLSN = headLSN
     self.remoteLSN = remoteLSN
+    self.deletedAt = deletedAt
   }
 }
 

@@ -13,6 +13,8 @@ package protocol Disk: Sendable {
   func rename(_ path: String, to newPath: String) throws(AofError)
   /// Durable only after ``syncDirectory(_:)``.
   func remove(_ path: String) throws(AofError)
+  /// Removes an empty directory. Durable only after ``syncDirectory(_:)`` of the one above it.
+  func removeDirectory(_ path: String) throws(AofError)
   func syncDirectory(_ path: String) throws(AofError)
   /// The names in a directory, sorted, without `.` and `..`. - Throws: `notFound`.
   func list(_ path: String) throws(AofError) -> [String]

@@ -33,6 +33,7 @@ package final class ForgetfulDisk: Disk {
 
   package func rename(_ path: String, to newPath: String) throws(AofError) {}
   package func remove(_ path: String) throws(AofError) {}
+  package func removeDirectory(_ path: String) throws(AofError) {}
   package func syncDirectory(_ path: String) throws(AofError) {}
   package func list(_ path: String) throws(AofError) -> [String] { try base.list(path) }
   package func exists(_ path: String) -> Bool { base.exists(path) }

@@ -35,6 +35,10 @@ package struct SystemDisk: Disk {
     guard unlink(path) == 0 else { throw .systemCall("unlink", path, errno: errno) }
   }
 
+  package func removeDirectory(_ path: String) throws(AofError) {
+    guard rmdir(path) == 0 else { throw .systemCall("rmdir", path, errno: errno) }
+  }
+
   package func syncDirectory(_ path: String) throws(AofError) {
     var descriptor = aofs_openat(AT_FDCWD, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0)
     while descriptor < 0 {

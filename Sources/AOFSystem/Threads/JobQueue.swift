@@ -3,6 +3,9 @@ package protocol JobQueue: Sendable {
   /// Queues a job; false, and the job is dropped, after ``close()``. Never runs the job under a lock of the caller's.
   @discardableResult
   func add(_ job: @escaping @Sendable () -> Void) -> Bool
+  /// Queues a job that is to run once `milliseconds` have passed. It is dropped if the queue is closed before.
+  @discardableResult
+  func add(after milliseconds: Int, _ job: @escaping @Sendable () -> Void) -> Bool
   /// Finishes the queued jobs, and takes no more. Returns when both are done.
   func close()
 }

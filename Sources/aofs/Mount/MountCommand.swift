@@ -25,6 +25,10 @@ struct MountCommand: ParsableCommand {
   var chunkSize: String?
   @Option(help: ArgumentHelp("The quota of the local cache, kept but not enforced yet (default: 10GiB).", valueName: "size"))
   var cacheSize: String?
+  @Option(
+    help: ArgumentHelp(
+      "How long deleted logs can be restored: 7d, 12h, 30m, or 0 to purge them at once (default: 7d).", valueName: "time"))
+  var trashAge: String?
   @Option(help: ArgumentHelp("Where the write-ahead log lies (default: STORE/wal).", valueName: "dir"))
   var walDir: String?
   @Option(
@@ -53,7 +57,7 @@ struct MountCommand: ParsableCommand {
   @Option(
     name: .customShort("o"),
     help: ArgumentHelp(
-      "Options as mount(8) has them: ro, noatime, allow_other, chunk_size=…", valueName: "options"))
+      "Options as mount(8) has them: ro, nodelete, noatime, allow_other, chunk_size=…", valueName: "options"))
   var options: [String] = []
 
   @Option(help: .hidden) var readyDescriptor: Int32?
@@ -76,6 +80,7 @@ struct MountCommand: ParsableCommand {
     try list.add(.remote, remote)
     try list.add(.chunkSize, chunkSize)
     try list.add(.cacheSize, cacheSize)
+    try list.add(.trashAge, trashAge)
     try list.add(.walDir, walDir)
     try list.add(.checkpointInterval, checkpointInterval)
     try list.add(.checkpointMaxAge, checkpointMaxAge)

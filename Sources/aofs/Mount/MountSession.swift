@@ -74,6 +74,7 @@ struct MountSession {
     }
     var options = FileSystemOptions()
     options.kernelCache = notifier
+    options.allowsDeletion = settings.allowsDeletion
     let files = try FileSystem(manager: manager, control: control, options: options)
     return try FuseMount.mount(files, notifier: notifier, options: settings.fuseOptions, logger: logger)
   }

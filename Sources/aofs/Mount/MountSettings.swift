@@ -12,12 +12,15 @@ struct MountSettings: Equatable {
   var remote: String?
   var chunkSize: ChunkSize?
   var cacheSize: ByteCount?
+  var trashAge: TrashAge?
   var walDirectory: String?
   /// Nil: the store does not checkpoint by itself.
   var checkpoints: CheckpointPolicy?
   var checkpointsOnUnmount: Bool
   /// zstd's.
   var compressionLevel: Int32
+  /// Whether logs may be deleted, or replaced by a rename.
+  var allowsDeletion: Bool
   /// Handed to libfuse.
   var kernelOptions: [String]
   /// How long a mount that is in use may take to end, in milliseconds, before it is cut off.
@@ -39,6 +42,8 @@ struct MountSettings: Equatable {
       try ChunkSize(ByteCount(parsing: text))
     }
     cacheSize = try settings[.cacheSize].map { text throws(AofError) in try ByteCount(parsing: text) }
+    trashAge = try settings[.trashAge].map { text throws(AofError) in try TrashAge(parsing: text) }
+    allowsDeletion = !options.switches.contains(.nodelete)
     walDirectory = try settings[.walDir].map(FileFacts.resolved)
     stopTimeout = try settings[.stopTimeout].map(Self.milliseconds) ?? Self.defaultStopTimeout
     checkpoints = try Self.policy(interval: settings[.checkpointInterval], maximumAge: settings[.checkpointMaxAge])
@@ -65,6 +70,8 @@ struct MountSettings: Equatable {
     if let remote { arguments += ["--remote", remote] }
     if let chunkSize { arguments += ["--chunk-size", chunkSize.description] }
     if let cacheSize { arguments += ["--cache-size", cacheSize.description] }
+    if let trashAge { arguments += ["--trash-age", trashAge.description] }
+    if !allowsDeletion { arguments += ["-o", MountOptionList.Switch.nodelete.rawValue] }
     if let walDirectory { arguments += ["--wal-dir", walDirectory] }
     if let logFile { arguments += ["--log-file", logFile] }
     if !kernelOptions.isEmpty { arguments += ["-o", kernelOptions.joined(separator: ",")] }
@@ -76,6 +83,7 @@ struct MountSettings: Equatable {
     options.createIfMissing = true
     options.chunkSize = chunkSize
     options.cacheSize = cacheSize
+    options.trashAge = trashAge
     options.remote = remote
     options.walDirectory = walDirectory
     options.mountPoint = mountPoint

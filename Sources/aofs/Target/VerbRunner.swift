@@ -26,8 +26,13 @@ struct VerbRunner {
 
   /// - Throws: `ExitCode` after a failed command, whose text is then on standard error.
   func run(_ target: Target, mayCreateStore: Bool = false, isReport: Bool = false) throws {
+    try Self.run(line(target), target, mayCreateStore: mayCreateStore, isReport: isReport)
+  }
+
+  /// As the above, for a whole line of the control grammar.
+  static func run(_ line: [UInt8], _ target: Target, mayCreateStore: Bool = false, isReport: Bool = false) throws {
     let answer = try StoreAccess.with(target, mayCreateStore: mayCreateStore) { store throws(AofError) in
-      try store.execute(line(target))
+      try store.execute(line)
     }
     guard let error = answer.error else { return try Output.show(answer.text) }
     let isMessage = answer.text.hasPrefix("error: ")

@@ -61,6 +61,20 @@ import Testing
     #expect(try decode(bytes).encode() == bytes)
   }
 
+  @Test func aLogInTheTrashSaysSinceWhen() throws {
+    var record = try Self.makeRecord()
+    record.logs[0].deletedAt = UnixTime(rawValue: -7)
+    #expect(String(decoding: try record.encode(), as: UTF8.self).contains("\"chunk_size\":131072,\"deleted_at\":-7,"))
+    #expect(try decode(record.encode()) == record)
+  }
+
+  @Test func aPathMayBeLongerThanOneThatCanBeNamed() throws {
+    var record = try Self.makeRecord()
+    let name = try EntryName([UInt8](repeating: 0x61, count: 255))
+    record.logs[0].path = LogPath(names: Array(repeating: name, count: 40))
+    #expect(try decode(record.encode()) == record)
+  }
+
   @Test func recordsAreTheDocumentedJSON() throws {
     var record = try Self.makeRecord()
     record.directories = []

@@ -128,6 +128,18 @@ final class SimulatedDisk: Disk, @unchecked Sendable {  // used by the one threa
     }
   }
 
+  func removeDirectory(_ path: String) throws(AofError) {
+    let name = try relative(path)
+    try machine.run(.remove, name) { () throws(AofError) in
+      guard case .directory = names[name] else { throw .systemCall("rmdir", name, errno: ENOENT) }
+      guard !names.keys.contains(where: { Self.parent(of: $0) == name }) else {
+        throw .systemCall("rmdir", name, errno: ENOTEMPTY)
+      }
+      names[name] = nil
+      pendingNames[Self.parent(of: name), default: []].append(.removed(name))
+    }
+  }
+
   func syncDirectory(_ path: String) throws(AofError) {
     let name = try relative(path)
     try machine.run(.syncDirectory, name) { () throws(AofError) in

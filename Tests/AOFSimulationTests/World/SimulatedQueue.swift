@@ -9,13 +9,17 @@ final class SimulatedQueue: JobQueue, @unchecked Sendable {  // used by the one 
   let kind: JobKind
   var isDeferring = false
   private let machine: Machine
+  private let clock: SimulatedClock
   private var jobs: [@Sendable () -> Void] = []
+  /// Jobs whose time is yet to come, in the order in which they came.
+  private var timed: [(time: UnixTime, job: @Sendable () -> Void)] = []
   private var isClosed = false
   private var isRunning = false
 
-  init(_ kind: JobKind, _ machine: Machine) {
+  init(_ kind: JobKind, _ machine: Machine, _ clock: SimulatedClock) {
     self.kind = kind
     self.machine = machine
+    self.clock = clock
   }
 
   func add(_ job: @escaping @Sendable () -> Void) -> Bool {
@@ -25,7 +29,14 @@ final class SimulatedQueue: JobQueue, @unchecked Sendable {  // used by the one 
     return true
   }
 
+  func add(after milliseconds: Int, _ job: @escaping @Sendable () -> Void) -> Bool {
+    guard !isClosed, machine.end == nil else { return false }
+    timed.append((UnixTime(rawValue: clock.now().rawValue + Int64(milliseconds) * 1_000_000), job))
+    return true
+  }
+
   func close() {
+    timed = []
     runAll()
     isClosed = true
   }
@@ -33,6 +44,7 @@ final class SimulatedQueue: JobQueue, @unchecked Sendable {  // used by the one 
   /// Runs the job that was queued first. False if there is none.
   @discardableResult
   func runNext() -> Bool {
+    takeTimed()
     guard !jobs.isEmpty, !isRunning else { return false }
     isRunning = true
     jobs.removeFirst()()
@@ -41,7 +53,17 @@ final class SimulatedQueue: JobQueue, @unchecked Sendable {  // used by the one 
   }
 
   /// The life is over: what was queued is never done. A job knows the store, and that its queues.
-  func forgetJobs() { jobs = [] }
+  func forgetJobs() {
+    jobs = []
+    timed = []
+  }
+
+  private func takeTimed() {
+    guard !timed.isEmpty else { return }
+    let now = clock.now()
+    jobs += timed.filter { $0.time <= now }.map(\.job)
+    timed.removeAll { $0.time <= now }
+  }
 
   private func runAll() { while runNext() {} }
 }
