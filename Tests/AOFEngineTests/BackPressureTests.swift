@@ -95,6 +95,10 @@ private final class HeldQueue: JobQueue {
     return isHeld || queue.add(job)
   }
 
+  func add(after milliseconds: Int, _ job: @escaping @Sendable () -> Void) -> Bool {
+    queue.add(after: milliseconds, job)
+  }
+
   func close() {
     jobs.letGo()
     queue.close()

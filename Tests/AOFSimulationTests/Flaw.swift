@@ -20,6 +20,8 @@ enum Flaw: CaseIterable {
   case retriesFailedSync
   /// Bytes that are written again over pages that look clean are left out, as if they had only been synced again.
   case trustsCleanPages
+  /// Files of purged logs are not removed, as if the engine had stopped at the manifest.
+  case leavesPurgedFiles
 
   var hasConstantRandom: Bool { self == .acceptsEarlierLives || self == .revivesCutFrames }
 
@@ -31,6 +33,7 @@ enum Flaw: CaseIterable {
     case .recyclesBeforeCommit: [.kill, .powerCut, .checkpoint, .close, .runJobs]
     case .retriesFailedSync: [.failSync, .seal, .sync, .powerCut]
     case .trustsCleanPages: [.failSync, .seal, .kill, .powerCut]
+    case .leavesPurgedFiles: [.seal, .discard, .purge]
     default: []
     }
   }
@@ -57,6 +60,8 @@ enum Flaw: CaseIterable {
     default: false
     }
   }
+
+  func keepsFile(_ file: String) -> Bool { self == .leavesPurgedFiles && file.hasPrefix("/chunks/") }
 
   func forgetsBytes(of file: String) -> Bool {
     switch self {

@@ -20,10 +20,34 @@ final class LogModel {
   /// Where the head is if a trim that a life's end has met was decided; where the log ends if a cut was.
   private var headUnderWay: Int?
   private var cutUnderWay: Int?
+  /// The id, while the log is in the trash.
+  private(set) var trashed: LogID?
+  /// From when on the log may be gone from the trash by itself.
+  private(set) var expires = UnixTime(rawValue: 0)
+  /// Whether it may be gone because somebody asked for it.
+  var isBeingPurged = false
   /// Set by a sync that failed: no later one of this life may succeed.
   var hasFailedSync = false
 
   init(name: String) { self.name = name }
+
+  // MARK: The trash
+
+  var isInTrash: Bool { trashed != nil }
+
+  /// `time`: no later than any that was seen since.
+  func discarded(_ id: LogID, at time: UnixTime) {
+    trashed = id
+    expires = UnixTime(rawValue: time.rawValue + Int64(TrashAge.standard.seconds) * 1_000_000_000 - Self.slack)
+  }
+
+  /// The clock may have been set back before the log was deleted.
+  private static let slack: Int64 = 3_600_000_000_000
+
+  func restored(as name: String) {
+    trashed = nil
+    self.name = name
+  }
 
   // MARK: Appending
 

@@ -3,7 +3,7 @@
 struct Step {
   enum Kind: String, CaseIterable {
     case append, appendLarge, appendBatch, sync, seal, checkpoint, checkpointAll, evict, hydrate, hydrateLater, read
-    case readAll, create, rename, trim, truncate, startSegment, runJobs, setClock
+    case readAll, create, rename, trim, truncate, discard, replace, restore, purge, passDays, startSegment, runJobs, setClock
     case powerCut, kill, close
     case failDisk, failSync, failRemote
   }
@@ -29,7 +29,8 @@ struct Script {
   /// How often each kind of step is taken, beside the others. Each script leaves some out.
   private static let weights: [Step.Kind: Int] = [
     .append: 40, .appendLarge: 6, .appendBatch: 5, .sync: 14, .seal: 4, .checkpoint: 4, .checkpointAll: 1, .evict: 4,
-    .hydrate: 2, .hydrateLater: 2, .read: 6, .readAll: 1, .create: 1, .rename: 1, .trim: 3, .truncate: 3, .startSegment: 2, .runJobs: 4,
+    .hydrate: 2, .hydrateLater: 2, .read: 6, .readAll: 1, .create: 1, .rename: 1, .trim: 3, .truncate: 3, .discard: 2, .replace: 1,
+    .restore: 2, .purge: 2, .passDays: 1, .startSegment: 2, .runJobs: 4,
     .setClock: 1, .powerCut: 5, .kill: 3, .close: 2, .failDisk: 4, .failSync: 3,
     .failRemote: 4,
   ]

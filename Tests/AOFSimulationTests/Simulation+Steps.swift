@@ -16,10 +16,15 @@ extension Simulation {
     case .evict, .hydrate, .hydrateLater: try move(step.kind, model)
     case .read: try readSomewhere(model)
     case .readAll: try readEverything(model)
-    case .create: try create("d-\(machine.chance.below(3))/log-\(logs.count)")
+    case .create: try create("d-\(machine.chance.below(3))/log-\(logs.count + purged.count)")
     case .rename: try rename(model)
     case .trim: try trim(model)
     case .truncate: try truncate(model)
+    case .discard: try discard(model)
+    case .replace: try replace(model)
+    case .restore: try restore(model)
+    case .purge: try purge(model)
+    case .passDays: setClock(Int64(machine.chance.below(10)) * 86_400_000_000_000)
     case .runJobs: while machine.queues[.maintenance]?.runNext() == true {}
     case .setClock: setClock((machine.chance.one(in: 2) ? 1 : -1) * Int64(machine.chance.below(10_000_000_000)))
     case .powerCut: machine.schedule(.powerCut, after: machine.chance.below(25))
@@ -155,7 +160,7 @@ extension Simulation {
   }
 
   private func rename(_ model: LogModel) throws {
-    guard machine.end == nil, let manager, let node = manager.resolve(try LogPath(model.name)), let name = node.name
+    guard machine.end == nil, let manager, !model.isInTrash, let node = manager.resolve(try LogPath(model.name)), let name = node.name
     else { return }
     let newName = "renamed-\(machine.chance.next())"
     machine.trace.add("  rename \(model.name) to \(newName)")

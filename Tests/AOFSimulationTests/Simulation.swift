@@ -15,12 +15,16 @@ final class Simulation {
   let script: Script
   let flaw: Flaw?
   let remote: SimulatedRemote
-  private let clock = SimulatedClock()
+  let clock = SimulatedClock()
   private let random: SimulatedRandom
   private(set) var machine: Machine
   private(set) var disk: SimulatedDisk
   private(set) var manager: AofManager?
   var logs: [LogModel] = []
+  /// Logs that are gone for good.
+  var purged: [LogID] = []
+  /// Those of them whose purge was answered: nothing of them is left anywhere.
+  var finishedPurges: [LogID] = []
   /// The folder of all lives' manifests.
   private let base: String
   private var life = 0
@@ -103,6 +107,7 @@ final class Simulation {
 
   func log(_ model: LogModel) throws -> Aof? {
     guard machine.end == nil, let manager else { return nil }
+    if let id = model.trashed { return try manager.log(id) }
     return try manager.openLog(model.name)
   }
 
@@ -110,6 +115,7 @@ final class Simulation {
   private func settle() throws {
     if machine.end == nil, machine.chance.one(in: 3) { machine.queues[.maintenance]?.runNext() }
     if machine.end != nil { return try restart(endingSoon: someTime()) }
+    try forgetPurged()
     for model in logs {
       if let log = try log(model) { try model.check(log) }
     }
@@ -176,6 +182,7 @@ final class Simulation {
         try beginNextLife()
       }
     }
+    try forgetPurged()
     for model in logs {
       guard let log = try log(model) else { break }
       try model.adopt(log, losesUnsynced: losesUnsynced)

@@ -123,6 +123,7 @@ final class SimulatedDisk: Disk, @unchecked Sendable {  // used by the one threa
     try machine.run(.remove, name) { () throws(AofError) in
       if Self.isManifest(name) { return try SystemDisk().remove(path) }
       guard case .file = names[name] else { throw .systemCall("unlink", name, errno: ENOENT) }
+      if flaw?.keepsFile(name) == true { return }
       names[name] = nil
       pendingNames[Self.parent(of: name), default: []].append(.removed(name))
     }
@@ -132,6 +133,7 @@ final class SimulatedDisk: Disk, @unchecked Sendable {  // used by the one threa
     let name = try relative(path)
     try machine.run(.remove, name) { () throws(AofError) in
       guard case .directory = names[name] else { throw .systemCall("rmdir", name, errno: ENOENT) }
+      if flaw?.keepsFile(name) == true { return }
       guard !names.keys.contains(where: { Self.parent(of: $0) == name }) else {
         throw .systemCall("rmdir", name, errno: ENOTEMPTY)
       }

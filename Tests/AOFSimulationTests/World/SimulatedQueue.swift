@@ -71,13 +71,20 @@ final class SimulatedQueue: JobQueue, @unchecked Sendable {  // used by the one 
 /// A clock that goes on with each look at it, and is set back now and then.
 final class SimulatedClock: WallClock, @unchecked Sendable {  // used by the one thread that runs the simulation
   private var nanoseconds: Int64 = 1_700_000_000_000_000_000
+  private var newest: Int64 = 0
 
   func now() -> UnixTime {
     nanoseconds += 1_000_003
     return UnixTime(rawValue: nanoseconds)
   }
 
-  func set(_ change: Int64) { nanoseconds += change }
+  func set(_ change: Int64) {
+    newest = max(newest, nanoseconds)
+    nanoseconds += change
+  }
+
+  /// No earlier than any moment that was ever looked at.
+  var latest: UnixTime { UnixTime(rawValue: max(newest, nanoseconds)) }
 }
 
 /// The random numbers that the engine asks for.
