@@ -82,8 +82,8 @@ import Testing
   @Test func aLogIsInOnePlaceWhateverTheMoment() throws {
     let scale = ProcessInfo.processInfo.environment["AOFS_TEST_SCALE"].flatMap(Int.init) ?? 1
     for count in 0..<(try operationCount()) {
-      if scale > 1 || count % 4 == 0 { try cut(after: count, keeping: .none) }
-      if scale > 1 || count % 4 == 2 { try cut(after: count, keeping: .some(seed: UInt64(count + 1))) }
+      if scale > 1 || count % 6 == 0 { try cut(after: count, keeping: .none) }
+      if scale > 1 || count % 6 == 3 { try cut(after: count, keeping: .some(seed: UInt64(count + 1))) }
     }
   }
 
