@@ -28,6 +28,20 @@ import Testing
     #expect(try store.crashed().log().contents() == [1, 2, 4])
   }
 
+  /// The kernel may have brought the frame to the disk before it is erased.
+  @Test func whatARefusedAppendLeftIsErasedDurably() throws {
+    let (store, disk) = faulty()
+    let log = try store.log()
+    try log.append([1, 2])
+    disk.fail(.write, ".wal", errno: EIO, writing: 128)
+    let order = Lock<[FaultyDisk.Kind]>([])
+    disk.before { operation throws(AofError) in
+      if operation.path.hasSuffix(".wal") { order.withLock { $0.append(operation.kind) } }
+    }
+    #expect(throws: AofError.self) { try log.append([3]) }
+    #expect(order.withLock { $0 } == [.write, .write, .sync])
+  }
+
   @Test func aFullDiskForTheNextSegmentFailsOneAppendAlone() throws {
     let (store, disk) = faulty()
     let log = try store.log()

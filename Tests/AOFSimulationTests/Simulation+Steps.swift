@@ -55,7 +55,8 @@ extension Simulation {
     if isDone {
       try require(first.offset == model.acknowledged, "an append landed at \(first), not at \(model.acknowledged)")
       model.append(records)
-    } else if machine.end != nil {
+    } else if machine.end != nil || log.failure != nil {
+      // A disk that takes back neither a write nor its erasure may bring both.
       model.begin(records)
     }
   }

@@ -104,12 +104,14 @@ struct Committer: ~Copyable {
     try pieces.withTypedMutableBuffer { pieces throws(AofError) in try file.write(pieces: pieces, at: offset) }
   }
 
-  /// Covers with zeros what a failed ``write()`` may have left.
+  /// Covers with zeros what a failed ``write()`` may have left, durably: the kernel may have brought the frames to the disk
+  /// in between, and after a power cut they would be there, though their appends were refused.
   func erase() throws(AofError) {
     let zeros = [UInt8](repeating: 0, count: gatheredSize)
     try zeros.withTypedBytes { zeros throws(AofError) in
       try segment.file.write(zeros, at: segment.offset(of: position))
     }
+    try segment.file.syncData()
   }
 
   /// Forgets what was gathered.
