@@ -24,6 +24,27 @@ extension Manifest {
     }
   }
 
+  /// The chunks with extents that the remote holds and of which something was on the local disk when that was last
+  /// recorded, and when the last of these was sealed.
+  package func evictableChunks() throws(AofError) -> [(log: LogID, chunk: ChunkID, sealedAt: UnixTime)] {
+    try read { database in
+      try Row.fetchAll(
+        database,
+        sql: """
+          SELECT log, chunk, max(sealed_at) AS sealed_at FROM extents
+          WHERE object_key IS NOT NULL AND (residency IS NULL OR residency <> zeroblob(length(residency)))
+          GROUP BY log, chunk
+          """
+      ).map { row in
+        let chunk: Int64 = try row.checked("chunk")
+        return (
+          LogID(rawValue: try row.natural("log")), ChunkID(rawValue: UInt64(bitPattern: chunk)),
+          UnixTime(rawValue: try row.checked("sealed_at"))
+        )
+      }
+    }
+  }
+
   /// Records which frames of extents are on the local disk.
   package func recordResidency(_ changes: [(log: LogID, first: LSN, residency: Bitmap)]) throws(AofError) {
     guard !changes.isEmpty else { return }

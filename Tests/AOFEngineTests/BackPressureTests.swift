@@ -13,6 +13,7 @@ import Testing
 
   init() {
     let jobs = jobs
+    store.waitsAfterOpening = false
     store.environment = Environment(
       disk: disk, clock: SystemClock(), random: { UInt64.random(in: .min ... .max) },
       makeQueue: { kind throws(AofError) in

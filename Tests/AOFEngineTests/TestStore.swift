@@ -11,6 +11,8 @@ final class TestStore {
   var options = StoreOptions()
   var remote: (any RemoteStore)?
   var environment = Environment.system
+  /// Whether what an opening does in the background is over before the store is used, so that tests of crashes repeat.
+  var waitsAfterOpening = true
   private var opened: AofManager?
 
   /// `inMemory`: where syncing and copying cost nothing, if the run names such a place, for tests that make hundreds of
@@ -36,6 +38,7 @@ final class TestStore {
     try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
     let manager = try AofManager.open(path, options: options, environment: environment, remote: remote)
     opened = manager
+    if waitsAfterOpening { manager.waitForMaintenance() }
     return manager
   }
 

@@ -11,12 +11,26 @@ final class ChunkFile: Sendable {
     var isSyncing = false
     /// Set by a failed sync, for good: the kernel may have dropped the pages, and asking again would succeed.
     var failure: AofError?
+    /// The blocks that the file had when they were last looked at, in bytes.
+    var allocated = 0
   }
 
   let file: File
   private let state = Monitor(State())
 
-  init(_ file: File) { self.file = file }
+  init(_ file: File) {
+    self.file = file
+    _ = takeGrowth()
+  }
+
+  /// By how much the file's blocks changed since the last call, in bytes.
+  func takeGrowth() -> Int {
+    guard let now = try? file.allocatedSize() else { return 0 }
+    return state.withLock { state in
+      defer { state.allocated = now }
+      return now - state.allocated
+    }
+  }
 
   /// Whether closing the file now could lose something, or hide a failure.
   var mustStayOpen: Bool { state.withLock { $0.written != $0.synced || $0.isSyncing || $0.failure != nil } }

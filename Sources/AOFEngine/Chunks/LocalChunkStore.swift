@@ -27,8 +27,6 @@ public final class LocalChunkStore: Sendable {
     var directories: [LogID: String] = [:]
     /// Directories with names that may not survive power loss.
     var unsyncedDirectories: Set<LogID> = []
-    /// The bytes that each log's files take on the disk, as far as anybody has asked.
-    var allocated: [LogID: Int] = [:]
     /// Chunks that were written since their log was last synced.
     var dirtyChunks: [LogID: Set<ChunkID>] = [:]
     /// Logs that a thread is syncing.
@@ -41,7 +39,14 @@ public final class LocalChunkStore: Sendable {
   private let disk: any Disk
   private let state = Monitor(State())
 
-  package init(disk: any Disk) { self.disk = disk }
+  /// What the files take on the disk.
+  let usage: CacheUsage
+
+  /// - Parameter usage: a store without a quota counts for itself.
+  init(disk: any Disk, usage: CacheUsage = CacheUsage(limit: ByteCount(rawValue: .max))) {
+    self.disk = disk
+    self.usage = usage
+  }
 
   /// Says where a log's chunk files lie.
   func register(_ log: LogID, directory: String) {
@@ -65,8 +70,8 @@ public final class LocalChunkStore: Sendable {
         try file.write(piece, at: chunkSize.chunkOffset(for: span.lowerBound), isCopy: isCopy)
         // Only now: a sync that took the chunk off the list earlier has not covered the write.
         if !isCopy { state.withLock { $0.noteWrite(to: key) } }
+        noteGrowth(of: file, log)
       }
-      state.withLock { $0.allocated[log]? += piece.count }
       done += span.byteCount
     }
   }
@@ -135,22 +140,28 @@ public final class LocalChunkStore: Sendable {
       let key = Key(log: log, chunk: chunkSize.chunkID(for: range.lowerBound))
       try withFile(key, creating: false) { file throws(AofError) in
         try file.file.punchHole(offset..<(offset + range.byteCount))
+        noteGrowth(of: file, log)
       }
-      state.withLock { $0.allocated[log]? -= range.byteCount }
     } catch where error.code == .notFound {
       return
     }
   }
 
-  /// About the bytes that a log's chunk files take on the disk: measured when first asked for, counted from then on.
-  func allocatedSize(of log: LogID) -> Int {
-    let (known, directory) = state.withLock { ($0.allocated[log], $0.directories[log]) }
-    if let known { return max(0, known) }
-    guard let directory else { return 0 }
+  private func noteGrowth(of file: ChunkFile, _ log: LogID) {
+    let growth = file.takeGrowth()
+    if usage.bytes(of: log) == nil { measure(log) } else { usage.add(growth, to: log) }
+  }
+
+  /// The bytes that a log's chunk files take on the disk: measured when first asked for, counted from then on.
+  func allocatedSize(of log: LogID) -> Int { usage.bytes(of: log) ?? measure(log) }
+
+  @discardableResult
+  private func measure(_ log: LogID) -> Int {
+    guard let directory = state.withLock({ $0.directories[log] }) else { return 0 }
     // A directory that cannot be listed holds nothing that anybody could count.
     let names = (try? disk.list(directory)) ?? []
     let total = names.reduce(0) { $0 + ((try? disk.open(directory + "/" + $1, .read).allocatedSize()) ?? 0) }
-    state.withLock { $0.allocated[log] = total }
+    usage.set(total, of: log)
     return total
   }
 
@@ -158,11 +169,9 @@ public final class LocalChunkStore: Sendable {
 
   /// Removes the files of a log's chunks below `chunk`, which nobody will ask for again.
   func removeChunks(of log: LogID, below chunk: ChunkID) throws(AofError) {
+    defer { measure(log) }
     for (id, path) in try chunkFiles(of: log) where id < chunk {
-      state.withLock { state in
-        state.files[Key(log: log, chunk: id)] = nil
-        state.allocated[log] = nil
-      }
+      state.withLock { $0.files[Key(log: log, chunk: id)] = nil }
       try disk.remove(path)
     }
   }
@@ -174,10 +183,10 @@ public final class LocalChunkStore: Sendable {
     state.withLock { state in
       state.directories[log] = nil
       state.files = state.files.filter { $0.key.log != log }
-      state.allocated[log] = nil
       state.dirtyChunks[log] = nil
       state.unsyncedDirectories.remove(log)
     }
+    usage.forget(log)
     if disk.exists(directory) {
       for name in try disk.list(directory) { try disk.remove(directory + "/" + name) }
       try disk.syncDirectory(directory)
@@ -195,8 +204,8 @@ public final class LocalChunkStore: Sendable {
       try withFile(Key(log: log, chunk: id), creating: false) { file throws(AofError) in
         let size = try file.file.size()
         if offset < size { try file.file.punchHole(offset..<size) }
+        noteGrowth(of: file, log)
       }
-      state.withLock { $0.allocated[log] = nil }
     }
   }
 

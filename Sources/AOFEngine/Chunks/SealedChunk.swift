@@ -19,6 +19,8 @@ final class SealedChunk: Sendable {
     var extents: [Extent]
     /// Readers, hydrations and uploads at work on the chunk. Nothing is evicted meanwhile.
     var leases = 0
+    /// The number of the last use; 0 before the first.
+    var lastUse: UInt64 = 0
     /// Leases so far; each has its number.
     var leasesEver: UInt64 = 0
     /// A truncation that waits for leases, up to the one with the number `last`.
@@ -59,9 +61,11 @@ final class SealedChunk: Sendable {
 
   let id: ChunkID
   let state: Monitor<State>
+  let uses: UseCounter
 
-  init(id: ChunkID, extents: [AofChunkRecord]) {
+  init(id: ChunkID, extents: [AofChunkRecord], uses: UseCounter) {
     self.id = id
+    self.uses = uses
     state = Monitor(State(extents: extents.map { Extent(record: $0, verified: false) }))
   }
 
@@ -71,6 +75,7 @@ final class SealedChunk: Sendable {
       guard !state.extents.contains(where: { $0.record.range.lowerBound == record.range.lowerBound }) else { return }
       var extent = Extent(record: record, verified: false)
       for frame in extent.frames where frame.range.lowerBound >= lsn { extent.verified[frame.index] = true }
+      state.lastUse = uses.next()
       state.extents.append(extent)
       state.extents.sort { $0.record.range.lowerBound < $1.record.range.lowerBound }
     }
@@ -121,6 +126,15 @@ final class SealedChunk: Sendable {
   }
 
   // MARK: Eviction
+
+  /// When the chunk was last used, and sealed, if any of it may be evicted.
+  var evictableUse: (last: UInt64, sealedAt: UnixTime)? {
+    state.withLock { state in
+      let evictable = state.extents.filter { $0.record.object != nil && !$0.resident.isEmpty }
+      guard state.leases == 0, let sealedAt = evictable.map(\.record.sealedAt).max() else { return nil }
+      return (state.lastUse, sealedAt)
+    }
+  }
 
   /// Claims the published frames below `limit` for eviction: they count as gone from now on.
   /// - Returns: what to record and to discard; nil while the chunk is under lease.

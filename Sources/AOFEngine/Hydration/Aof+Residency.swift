@@ -53,25 +53,28 @@ extension Aof {
   /// - Returns: the bytes of log that left the local disk.
   @discardableResult
   public func evict(keepingLast bytes: Int = 0) throws(AofError) -> ByteCount {
-    try underMaintenance { () throws(AofError) in
-      let tail = tailLSN
-      let limit = LSN(rawValue: tail.rawValue - min(tail.rawValue, UInt64(bytes)))
-      var claims: [(chunk: SealedChunk, claim: SealedChunk.EvictionClaim)] = []
-      defer { for (chunk, _) in claims { chunk.endEviction() } }
-      for chunk in try sealedChunks() {
-        if let claim = chunk.beginEviction(below: limit), !claim.ranges.isEmpty { claims.append((chunk, claim)) }
-      }
-      // The manifest first: a crash in between leaves bytes that nobody counts on, never a hole that somebody does.
-      try services.reserve.tidingOver { () throws(AofError) in
-        try services.manifest.recordResidency(claims.flatMap { $0.claim.residency.map { (id, $0.first, $0.map) } })
-      }
-      var evicted = 0
-      for range in claims.flatMap(\.claim.ranges) {
-        try services.localChunks.discard(range, of: id, chunkSize: chunkSize)
-        evicted += range.byteCount
-      }
-      return ByteCount(rawValue: UInt64(evicted))
+    try underMaintenance { () throws(AofError) in try evict(sealedChunks(), keepingLast: bytes) }
+  }
+
+  /// As the above, of these chunks alone. The caller does the log's maintenance.
+  func evict(_ chunks: [SealedChunk], keepingLast bytes: Int) throws(AofError) -> ByteCount {
+    let tail = tailLSN
+    let limit = LSN(rawValue: tail.rawValue - min(tail.rawValue, UInt64(bytes)))
+    var claims: [(chunk: SealedChunk, claim: SealedChunk.EvictionClaim)] = []
+    defer { for (chunk, _) in claims { chunk.endEviction() } }
+    for chunk in chunks {
+      if let claim = chunk.beginEviction(below: limit), !claim.ranges.isEmpty { claims.append((chunk, claim)) }
     }
+    // The manifest first: a crash in between leaves bytes that nobody counts on, never a hole that somebody does.
+    try services.reserve.tidingOver { () throws(AofError) in
+      try services.manifest.recordResidency(claims.flatMap { $0.claim.residency.map { (id, $0.first, $0.map) } })
+    }
+    var evicted = 0
+    for range in claims.flatMap(\.claim.ranges) {
+      try services.localChunks.discard(range, of: id, chunkSize: chunkSize)
+      evicted += range.byteCount
+    }
+    return ByteCount(rawValue: UInt64(evicted))
   }
 
   /// Writes down which frames are on the local disk, so that the next opening need not fetch them again.

@@ -22,6 +22,8 @@ struct FrameFetch {
   func fetch() throws(AofError) {
     let key = try ObjectKey(parsing: run.object.key)
     let compressed = try compressedRange()
+    // Before the chunk is held: it may be the one with room to give.
+    try run.log.makeRoomForCopies(run.frames.reduce(0) { $0 + $1.range.byteCount })
     let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: compressed.count, alignment: 64)
     defer { buffer.deallocate() }
     // Frames count as resident from the first that is written, so the chunk is held against eviction.

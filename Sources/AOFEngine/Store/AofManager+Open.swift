@@ -27,6 +27,7 @@ extension AofManager {
       path, options: options, logger: logger, environment: environment, remote: remote)
     let manager = try opening.reserve.tidingOver { () throws(AofError) in try opening.run() }
     for wal in manager.state.withLock({ Array($0.wals.values) }) { manager.watch(wal) }
+    manager.startCache()
     manager.queueFreeingOfLeftovers()
     try manager.startPurging()
     try manager.startCheck()
@@ -70,7 +71,7 @@ struct StoreOpening {
       manifest: manifest, nameSpace: nameSpace, remote: remote, environment: environment, incidents: incidents,
       storeID: settings.storeID, epoch: try manifest.beginEpoch())
     let services = EngineServices(
-      environment: environment, manifest: manifest, localChunks: LocalChunkStore(disk: environment.disk),
+      environment: environment, manifest: manifest, localChunks: LocalChunkStore(disk: environment.disk, usage: CacheUsage(limit: settings.cacheSize)),
       remoteChunks: RemoteChunkStore(
         store: remote, crc32c: { CRC32C.checksum($1, continuing: $0) }, random: environment.random),
       hydrator: Hydrator(try environment.makeQueue(.hydration)), checkpointer: checkpointer,
@@ -80,7 +81,8 @@ struct StoreOpening {
     reserve.refill()
     return AofManager(
       layout: layout, services: services, nameSpace: nameSpace,
-      state: AofManager.State(settings: settings, descriptors: descriptors, wals: wals), lock: lock)
+      state: AofManager.State(settings: settings, descriptors: descriptors, wals: wals), lock: lock,
+      residentTail: options.residentTail)
   }
 
   // MARK: The manifest

@@ -16,6 +16,8 @@ public final class AofManager: Sendable {
   let nameSpace: NameSpace
   let state: Lock<State>
   let lock: StoreLock
+  /// The end of each log that the quota leaves on the local disk, in bytes.
+  let residentTail: Int
   /// Called with each log that was purged.
   package let whenPurged = Lock<@Sendable (LogID) -> Void>({ _ in })
 
@@ -36,8 +38,10 @@ public final class AofManager: Sendable {
   }
 
   init(
-    layout: StoreLayout, services: EngineServices, nameSpace: NameSpace, state: State, lock: StoreLock
+    layout: StoreLayout, services: EngineServices, nameSpace: NameSpace, state: State, lock: StoreLock,
+    residentTail: Int
   ) {
+    self.residentTail = residentTail
     path = layout.root
     self.layout = layout
     self.services = services
@@ -180,6 +184,8 @@ public final class AofManager: Sendable {
   func checkpoint(requests: [Checkpointer.Request]) -> [LogID: Result<LSN, AofError>] {
     let results = services.checkpointer.checkpoint(requests)
     for wal in state.withLock({ Array($0.wals.values) }) { queueRelease(of: wal) }
+    // What was uploaded may go now.
+    if services.cache.isTight { queueEviction() }
     return results
   }
 

@@ -17,8 +17,14 @@ final class EngineServices: Sendable {
   let compression: any JobQueue
   let compressionLevel: Int32
   let automaticCheckpoints = AutomaticCheckpoints()
+  let evictor = Evictor()
+  /// Counts the uses of sealed chunks.
+  let uses = UseCounter()
   let incidents: Incidents
   let reserve: SpaceReserve
+
+  /// What the chunk files take of the quota.
+  var cache: CacheUsage { localChunks.usage }
 
   init(
     environment: Environment, manifest: Manifest, localChunks: LocalChunkStore, remoteChunks: RemoteChunkStore,

@@ -19,6 +19,8 @@ public struct StoreOptions: Sendable {
   public var checkpoints: CheckpointPolicy?
   /// zstd's level for what is uploaded, from 1 to 22. Higher ones take less space and more time.
   public var compressionLevel: Int32 = 3
+  /// The end of each log that the quota leaves on the local disk, in bytes. A mount needs some.
+  package var residentTail = 0
   /// Disk space that is set aside for what must go on when the disk is full, in bytes. 0 for none.
   package var reserve = Limits.spaceReserve
   /// Shown to whoever finds the store locked.

@@ -40,6 +40,7 @@ extension Aof {
       }
       try checkSize(joined.count, records: payloads.count)
       wal.gate.pass()
+      if services.cache.isFull { try makeRoomForAppend() }
       if joined.count > Limits.largestInlineAppend {
         return try payloads.withTypedBuffer { payloads throws(AofError) in
           try appendLarge(payloads, byteCount: joined.count, expecting: nil)
@@ -59,6 +60,7 @@ extension Aof {
 
   private func append(_ bytes: UnsafeRawBufferPointer, expecting expected: LSN?) throws(AofError) -> LSN {
     wal.gate.pass()
+    if services.cache.isFull { try makeRoomForAppend() }
     if bytes.count > Limits.largestInlineAppend {
       return try [bytes].withTypedBuffer { records throws(AofError) in
         try appendLarge(records, byteCount: bytes.count, expecting: expected)

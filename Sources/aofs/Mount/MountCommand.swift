@@ -23,7 +23,7 @@ struct MountCommand: ParsableCommand {
     help: ArgumentHelp(
       "The chunk size of new logs, a power of two from 128KiB to 4GiB (default: 64MiB).", valueName: "size"))
   var chunkSize: String?
-  @Option(help: ArgumentHelp("The quota of the local cache, kept but not enforced yet (default: 10GiB).", valueName: "size"))
+  @Option(help: ArgumentHelp("The quota of the local cache (default: 10GiB).", valueName: "size"))
   var cacheSize: String?
   @Option(
     help: ArgumentHelp(

@@ -88,6 +88,7 @@ struct MountSettings: Equatable {
     options.walDirectory = walDirectory
     options.mountPoint = mountPoint
     options.checkpoints = checkpoints
+    options.residentTail = Limits.residentTail
     options.compressionLevel = compressionLevel
     return options
   }

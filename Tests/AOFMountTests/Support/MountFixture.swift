@@ -43,7 +43,7 @@ final class MountFixture: Sendable {
 
   /// Starts the daemon and returns once the mount answers.
   func start(_ options: [String] = []) throws {
-    let process = try Subprocess([aofs, "mount", "-f", store, point] + options, outputTo: folder.path)
+    let process = try Subprocess([aofs, "mount", "-f", "--checkpoint-interval", "0", store, point] + options, outputTo: folder.path)
     daemon.withLock { $0 = process }
     guard try waitForMount(of: process) else {
       let result = try process.wait()

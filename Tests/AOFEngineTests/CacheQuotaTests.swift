@@ -1,0 +1,108 @@
+import AOFCore
+import AOFRemote
+import AOFSystem
+import Foundation
+import Testing
+
+@testable import AOFEngine
+
+/// The chunk files stay within the quota, and what leaves is what was not used for longest.
+@Suite struct CacheQuotaTests {
+  private static let chunk = 128 << 10
+  private let store = TestStore(inMemory: true)
+  private var noise = Noise(seed: 77)
+
+  init() { store.options.cacheSize = .mebibytes(2) }
+
+  private func usage() throws -> CacheUsage { try store.manager().services.cache }
+
+  private func residency(_ log: Aof) throws -> [ChunkResidency] { try log.extents().map(\.residency) }
+
+  @Test mutating func whatTheRemoteHoldsGoesWhenTheQuotaIsTight() throws {
+    let log = try store.log()
+    var bytes: [UInt8] = []
+    for _ in 0..<32 {
+      let more = noise.bytes(Self.chunk)
+      try log.append(more)
+      bytes += more
+      try log.checkpoint()
+      store.waitForMaintenance()
+      #expect(try usage().total <= 2 << 20)
+    }
+    #expect(try residency(log).contains(.evicted))
+    #expect(try residency(log).last == .resident)
+    // Reading everything brings it back piece by piece.
+    #expect(try log.contents() == bytes)
+    #expect(try usage().total <= 2 << 20)
+    #expect(try log.verify().problems.isEmpty)
+  }
+
+  @Test mutating func whatTheRemoteLacksIsNeverEvictedAndAppendsAreRefused() throws {
+    try FileManager.default.createDirectory(at: store.directory, withIntermediateDirectories: true)
+    let remote = FaultyRemote(try DirectoryStore(path: store.directory.path + "/remote", create: true))
+    store.remote = remote
+    let log = try store.log()
+    try log.append([1])
+    remote.state.withLock { $0.putFault = AofError(.remoteFailure, "away") }
+    var bytes: [UInt8] = [1]
+    var refusal: AofError?
+    while refusal == nil, bytes.count < 4 << 20 {
+      let more = noise.bytes(Self.chunk)
+      do {
+        try log.append(more)
+        bytes += more
+        try log.sealTail()
+      } catch { refusal = error }
+    }
+    #expect(refusal?.code == .quotaExceeded)
+    #expect(refusal?.remedy.contains("remote") == true)
+    #expect(try usage().total <= 2 << 20)
+    #expect(try log.contents() == bytes)
+    // Other logs of the store are no better off, and lose nothing.
+    let other = try store.log("other")
+    #expect(#expect(throws: AofError.self) { try other.append([1]) }?.code == .quotaExceeded)
+    remote.state.withLock { $0.putFault = nil }
+    try log.checkpoint()
+    try other.append([2])
+    try log.append([3])
+    #expect(try log.contents() == bytes + [3])
+  }
+
+  @Test mutating func theLeastRecentlyUsedGoesFirst() throws {
+    let log = try store.log()
+    for _ in 0..<8 { try log.append(noise.bytes(Self.chunk)) }
+    try log.checkpoint()
+    _ = try log.bytes(at: 0, count: 10)
+    try store.manager().makeRoom(downTo: 3 * Self.chunk)
+    let resident = try residency(log).map { $0 == .resident }
+    #expect(resident.first == true, "it was read last")
+    #expect(resident[1...5].allSatisfy { !$0 })
+    #expect(resident.count { $0 } == 3)
+  }
+
+  @Test mutating func aRestartKnowsWhatIsThereAndEvictsIt() throws {
+    let log = try store.log()
+    for _ in 0..<8 { try log.append(noise.bytes(Self.chunk)) }
+    try log.checkpoint()
+    let total = try usage().total
+    #expect(total >= 8 * Self.chunk)
+    try store.close()
+    store.options.cacheSize = .mebibytes(1)
+    _ = try store.manager()
+    store.waitForMaintenance()
+    store.waitForMaintenance()
+    #expect(try usage().total <= (1 << 20) / 4 * 3)
+    #expect(try store.log().contents().count == 8 * Self.chunk)
+    #expect(try usage().total <= 1 << 20)
+  }
+
+  @Test mutating func holesAreFreeAndPurgedLogsToo() throws {
+    let log = try store.log()
+    for _ in 0..<8 { try log.append(noise.bytes(Self.chunk)) }
+    try log.checkpoint()
+    try log.truncate(TruncationRequest(.head, at: LSN(rawValue: UInt64(4 * Self.chunk))))
+    #expect(try usage().total <= 4 * Self.chunk + 8192)
+    try log.truncate(TruncationRequest(.tail, at: LSN(rawValue: UInt64(5 * Self.chunk))))
+    #expect(try usage().total <= Self.chunk + 8192)
+  }
+}
