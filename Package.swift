@@ -55,6 +55,12 @@ let package = Package(
     .systemLibrary(
       name: "CZstd", pkgConfig: "libzstd",
       providers: [.apt(["libzstd-dev"])]),
+    .systemLibrary(
+      name: "CCurl", pkgConfig: "libcurl",
+      providers: [.apt(["libcurl4-openssl-dev"])]),
+    .systemLibrary(
+      name: "CCrypto", pkgConfig: "libcrypto",
+      providers: [.apt(["libssl-dev"])]),
     .target(name: "CAofsShims", cSettings: gnuSource),
 
     // Vocabulary.
@@ -66,13 +72,15 @@ let package = Package(
     module("AOFCompression", ["AOFCore", "AOFSystem", "CZstd"]),
     module("AOFManifest", ["AOFCore", "AOFSystem", "AOFFormat", grdb]),
     module("AOFRemote", ["AOFCore", "AOFSystem", "AOFFormat"]),
+    module("AOFRemoteS3", ["AOFCore", "AOFSystem", "AOFRemote", "CCurl", "CCrypto"]),
     module("AOFControl", ["AOFCore"]),
 
     // The engine, and the library product that re-exports what its users need.
     module(
       "AOFEngine",
       [
-        "AOFCore", "AOFSystem", "AOFFormat", "AOFCompression", "AOFManifest", "AOFRemote", logging,
+        "AOFCore", "AOFSystem", "AOFFormat", "AOFCompression", "AOFManifest", "AOFRemote", "AOFRemoteS3",
+        logging,
       ]),
     module("AOF", ["AOFCore", "AOFRemote", "AOFManifest", "AOFEngine"]),
 
@@ -82,7 +90,7 @@ let package = Package(
     .executableTarget(
       name: "aofs",
       dependencies: [
-        "AOFCore", "AOFSystem", "AOFEngine", "AOFControl", "AOFFileSystem", "AOFFuse", logging,
+        "AOFCore", "AOFSystem", "AOFRemote", "AOFEngine", "AOFControl", "AOFFileSystem", "AOFFuse", logging,
         argumentParser,
       ],
       cSettings: gnuSource, swiftSettings: strict),
@@ -95,7 +103,13 @@ let package = Package(
     tests("AOFSystemTests", ["AOFCore", "AOFSystem"]),
     tests("AOFFormatTests", ["AOFCore", "AOFSystem", "AOFFormat"]),
     tests("AOFManifestTests", ["AOFCore", "AOFFormat", "AOFManifest", grdb]),
-    tests("AOFRemoteTests", ["AOFCore", "AOFSystem", "AOFFormat", "AOFCompression", "AOFRemote"]),
+    tests(
+      "AOFRemoteTests",
+      ["AOFCore", "AOFSystem", "AOFFormat", "AOFCompression", "AOFRemote", "AOFRemoteConformance"]),
+    tests("AOFRemoteS3Tests", ["AOFCore", "AOFSystem", "AOFFormat", "AOFRemote", "AOFRemoteS3", "AOFRemoteConformance"]),
+    .target(
+      name: "AOFRemoteConformance", dependencies: ["AOFCore", "AOFSystem", "AOFRemote"],
+      path: "Tests/AOFRemoteConformance", swiftSettings: strict),
     // The rules of the repository itself, and real mounts of the built command: neither imports a module.
     tests("RepositoryTests", []),
     .target(name: "CTestShims", path: "Tests/CTestShims", cSettings: gnuSource),

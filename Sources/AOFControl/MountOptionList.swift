@@ -16,12 +16,20 @@ package struct MountOptionList: Equatable {
     case stopTimeout = "stop_timeout"
     case logFile = "log_file"
     case logLevel = "log_level"
+    case s3Endpoint = "s3_endpoint"
+    case s3Region = "s3_region"
+    case s3StorageClass = "s3_storage_class"
+    case s3Encryption = "s3_sse"
+    case s3CABundle = "s3_ca_bundle"
   }
 
   /// Settings that are there or not.
   package enum Switch: String, CaseIterable {
     /// Logs are neither deleted nor replaced.
     case nodelete
+    /// Where requests name the bucket.
+    case s3PathStyle = "s3_path_style"
+    case s3VirtualHost = "s3_virtual_host"
   }
 
   package private(set) var settings: [Setting: String] = [:]
@@ -65,6 +73,9 @@ package struct MountOptionList: Equatable {
     settings[setting] = value
   }
 
+  /// Adds a switch that is on.
+  package mutating func add(_ on: Switch) { switches.insert(on) }
+
   package mutating func addKernel(_ option: String) {
     if !kernel.contains(option) { kernel.append(option) }
   }
@@ -79,7 +90,7 @@ package struct MountOptionList: Equatable {
       }
       try add(setting, value)
     } else if let found = Switch(rawValue: key), value == nil {
-      switches.insert(found)
+      add(found)
     } else if Self.passed.contains(key), value == nil {
       addKernel(key)
     } else if Self.ignored.contains(key) || key.hasPrefix("x-") || key == "comment" {

@@ -93,7 +93,7 @@ public struct StoreSettings: Hashable, Sendable {
   public var cacheSize: ByteCount
   /// How long logs stay in the trash.
   public var trashAge: TrashAge
-  /// Where the remote is: `dir:PATH`.
+  /// Where the remote is, and how to get there: `dir:PATH` or `s3://BUCKET/PREFIX?SETTINGS`.
   public let remote: String
   /// The directory of the WAL of logs that are created without one of their own.
   public let walDirectory: String
@@ -157,6 +157,9 @@ extension Manifest {
 
   /// Remembers how long logs are to stay in the trash.
   package func setTrashAge(_ age: TrashAge) throws(AofError) { try set(Key.trashAge, age.description) }
+
+  /// Remembers another way to the same remote.
+  package func setRemote(_ location: String) throws(AofError) { try set(Key.remote, location) }
 
   private func set(_ key: String, _ value: String) throws(AofError) {
     try write { try $0.execute(sql: "UPDATE settings SET value = ? WHERE key = ?", arguments: [value, key]) }

@@ -1,57 +1,65 @@
 import AOFCore
 
-/// Where a remote is, as people write it: `dir:PATH`.
+/// Where a remote is, as people write it: `dir:PATH` or `s3://BUCKET/PREFIX`.
 public enum RemoteLocation: Hashable, Sendable {
   /// An absolute path.
   case directory(path: String)
+  case s3(S3Location)
 
-  /// Reads `dir:PATH`; a relative path counts from `workingDirectory`, which is absolute. Doubled and
-  /// trailing slashes and `.` parts are dropped, so that two ways of writing a path compare equal; `..` is
-  /// kept, for it may cross a symbolic link.
+  /// Reads `dir:PATH` and `s3://BUCKET/PREFIX?SETTINGS`; a relative path counts from `workingDirectory`, which is
+  /// absolute. Doubled and trailing slashes and `.` parts are dropped, so that two ways of writing a path compare equal;
+  /// `..` is kept, for it may cross a symbolic link.
   ///
   /// - Throws: `invalidArgument`.
   public init(parsing text: String, workingDirectory: String) throws(AofError) {
     guard let colon = text.firstIndex(of: ":") else {
       throw AofError(.invalidArgument, "'\(text)' does not say what kind of remote it is", remedy: Self.known)
     }
-    guard text[..<colon] == "dir" else {
+    switch text[..<colon] {
+    case "dir":
+      let path = try Self.path(text, after: colon)
+      let absolute = path.hasPrefix("/") ? path : workingDirectory + "/" + path
+      self = .directory(path: "/" + absolute.split(separator: "/").filter { $0 != "." }.joined(separator: "/"))
+    case "s3" where text.hasPrefix("s3://"):
+      self = .s3(try S3Location(parsing: text[...]))
+    default:
       throw AofError(
         .invalidArgument, "'\(text)': remotes of kind '\(text[..<colon])' are not known", remedy: Self.known)
     }
+  }
+
+  private static func path(_ text: String, after colon: String.Index) throws(AofError) -> String {
     let path = String(text[text.index(after: colon)...])
     guard !path.isEmpty, !path.utf8.contains(0) else {
-      throw AofError(.invalidArgument, "'\(text)' names no directory", remedy: Self.known)
+      throw AofError(.invalidArgument, "'\(text)' names no directory", remedy: known)
     }
-    let absolute = path.hasPrefix("/") ? path : workingDirectory + "/" + path
-    self = .directory(path: "/" + absolute.split(separator: "/").filter { $0 != "." }.joined(separator: "/"))
+    return path
   }
 
-  private static let known = "use dir:PATH, a directory, which is the one kind of remote that this aofs has"
+  private static let known = "use dir:PATH for a directory, or s3://BUCKET/PREFIX"
 
-  /// Opens the store there. Creates a missing directory if `create` is set. Blocks on it.
-  ///
-  /// - Throws: `notFound`; `remoteFailure`.
-  public func open(create: Bool) throws(AofError) -> any RemoteStore {
+  /// What makes it this remote and no other: settings may change while it stays.
+  public var place: String {
     switch self {
-    case .directory(let path): try DirectoryStore(path: path, create: create)
+    case .directory: description
+    case .s3(let location): location.place
     }
   }
 
-  /// Opens the store there for reading alone: nothing there is created or deleted. Blocks on it.
-  ///
-  /// - Throws: `notFound`; `remoteFailure`.
-  package func openForReading() throws(AofError) -> any RemoteStore {
-    switch self {
-    case .directory(let path): try DirectoryStore(reading: path)
-    }
+  /// The same place, with the settings of `other` where it has any.
+  package func overridden(by other: RemoteLocation) -> RemoteLocation {
+    guard case .s3(var location) = self, case .s3(let news) = other else { return self }
+    location.settings = location.settings.overridden(by: news.settings)
+    return .s3(location)
   }
 }
 
 extension RemoteLocation: CustomStringConvertible {
-  /// As ``init(parsing:workingDirectory:)`` reads it.
+  /// As ``init(parsing:workingDirectory:)`` reads it. Holds no secrets.
   public var description: String {
     switch self {
     case .directory(let path): "dir:\(path)"
+    case .s3(let location): location.description
     }
   }
 }

@@ -8,18 +8,22 @@ import AOFSystem
 /// real one would take uploads that nobody finds again.
 package final class ReopeningRemoteStore: RemoteStore {
   private let location: RemoteLocation
+  private let open: @Sendable () throws(AofError) -> any RemoteStore
   private let opened = Lock<(any RemoteStore)?>(nil)
 
-  package init(_ location: RemoteLocation) { self.location = location }
+  package init(_ location: RemoteLocation, open: @escaping @Sendable () throws(AofError) -> any RemoteStore) {
+    self.location = location
+    self.open = open
+  }
 
-  package var description: String { location.description }
+  package var description: String { location.place }
 
   /// The remote. - Throws: `remoteFailure` for as long as it cannot be opened.
   private func store() throws(AofError) -> any RemoteStore {
     if let store = opened.withLock({ $0 }) { return store }
     let store: any RemoteStore
     do throws(AofError) {
-      store = try location.open(create: false)
+      store = try open()
     } catch {
       throw AofError(
         .remoteFailure, "the remote \(location), which the store has used before, cannot be opened",

@@ -6,13 +6,37 @@ package protocol WallClock: Sendable {
   func now() -> UnixTime
 }
 
+/// A clock that can also be waited by, for tries that are repeated.
+package protocol WaitingClock: WallClock {
+  /// Milliseconds since some moment. Whoever sets the wall clock does not move it.
+  func uptime() -> Int
+  func wait(milliseconds: Int)
+}
+
 /// The machine's real-time clock.
-package struct SystemClock: WallClock {
+package struct SystemClock: WaitingClock {
   package init() {}
 
   package func now() -> UnixTime {
     var time = timespec()
     clock_gettime(CLOCK_REALTIME, &time)
     return UnixTime(seconds: Int64(time.tv_sec), nanoseconds: Int64(time.tv_nsec))
+  }
+
+  package func uptime() -> Int {
+    var time = timespec()
+    clock_gettime(CLOCK_MONOTONIC, &time)
+    return time.tv_sec * 1000 + time.tv_nsec / 1_000_000
+  }
+
+  package func wait(milliseconds: Int) {
+    let end = uptime() + milliseconds
+    while true {
+      // A signal may end the sleep early.
+      let rest = end - uptime()
+      guard rest > 0 else { return }
+      var time = timespec(tv_sec: rest / 1000, tv_nsec: rest % 1000 * 1_000_000)
+      nanosleep(&time, nil)
+    }
   }
 }

@@ -1,4 +1,5 @@
 import AOFCore
+import AOFRemoteConformance
 import AOFSystem
 import Foundation
 import Testing
@@ -41,66 +42,12 @@ import Testing
 
   private func leftovers() throws -> [String] { try directory.contents().filter { $0.hasPrefix(".tmp/") } }
 
+  @Test(arguments: RemoteConformance.all) func conforms(_ conformance: RemoteConformance) throws {
+    try conformance.run(store)
+    #expect(try leftovers().isEmpty)
+  }
+
   // MARK: Objects
-
-  @Test func objectsRoundTrip() throws {
-    #expect(try put("hello world", as: "a/b/c") == .created)
-    #expect(try get("a/b/c") == "hello world")
-    #expect(try store.size(of: RemoteKey("a/b/c")) == 11)
-    #expect(try read("a/b/c", at: 6, count: 5) == "world")
-    #expect(try read("a/b/c", at: 11, count: 0) == "")
-    #expect(try put("", as: "empty") == .created)
-    #expect(try get("empty") == "")
-    #expect(try leftovers().isEmpty)
-  }
-
-  @Test func missingObjectsAreToldFromFailures() throws {
-    for key in ["none", "none/none"] {
-      #expect(try get(key) == nil)
-      #expect(try store.size(of: RemoteKey(key)) == nil)
-      #expect(code { _ = try read(key, at: 0, count: 1) } == .notFound)
-      try store.delete(RemoteKey(key))
-    }
-    // A directory is no object.
-    _ = try put("x", as: "a/b")
-    #expect(try get("a") == nil)
-    #expect(code { _ = try read("a", at: 0, count: 1) } == .notFound)
-  }
-
-  @Test func shortObjectsAreErrors() throws {
-    _ = try put("0123456789", as: "o")
-    #expect(code { _ = try read("o", at: 5, count: 6) } == .corrupt)
-    #expect(code { _ = try read("o", at: 10, count: 1) } == .corrupt)
-    #expect(code { _ = try read("o", at: .max, count: 1) } == .corrupt)
-    #expect(code { _ = try store.get(RemoteKey("o"), limit: 9) } == .tooLarge)
-    #expect(try store.get(RemoteKey("o"), limit: 10)?.count == 10)
-  }
-
-  @Test func errorsNameStoreAndObject() throws {
-    do {
-      _ = try read("chunks/7/x", at: 0, count: 1)
-      Issue.record("it was read")
-    } catch {
-      #expect("\(error)".contains("dir:\(directory.path)"))
-      #expect("\(error)".contains("chunks/7/x"))
-    }
-  }
-
-  @Test func conditionsAreKept() throws {
-    #expect(try put("1", as: "o") == .created)
-    #expect(try put("2", as: "o") == .alreadyExists)
-    #expect(try get("o") == "1")
-    #expect(try put("3", as: "o", .always) == .created)
-    #expect(try get("o") == "3")
-    #expect(try leftovers().isEmpty)
-  }
-
-  @Test func objectsCanBeDeleted() throws {
-    _ = try put("1", as: "a/o")
-    try store.delete(RemoteKey("a/o"))
-    #expect(try get("a/o") == nil)
-    #expect(try put("2", as: "a/o") == .created)
-  }
 
   @Test func modesArePrivate() throws {
     let fresh = try DirectoryStore(path: directory.child("new/root"), create: true)
@@ -134,24 +81,6 @@ import Testing
 
   // MARK: Uploads
 
-  @Test func uploadsAreInvisibleUntilTheCommit() throws {
-    let upload = try store.beginUpload(RemoteKey("big/o"))
-    for index in 0..<100 {
-      try [UInt8](repeating: UInt8(index), count: 1000).withUnsafeBytes { try upload.write($0) }
-    }
-    #expect(try get("big/o") == nil)
-    #expect(try store.list(nil, after: nil, limit: 10).isEmpty)
-    #expect(try upload.commit(.ifAbsent) == .created)
-    #expect(try store.get(RemoteKey("big/o"), limit: 1 << 20) == (0..<100_000).map { UInt8($0 / 1000) })
-    // It is over.
-    upload.abandon()
-    #expect(try store.size(of: RemoteKey("big/o")) == 100_000)
-    #expect(code { _ = try upload.commit(.ifAbsent) } == .invalidArgument)
-    #expect(
-      code { try [UInt8](repeating: 0, count: 1).withUnsafeBytes { try upload.write($0) } }
-        == .invalidArgument)
-  }
-
   @Test func abandonedUploadsLeaveNothing() throws {
     do {
       let first = try store.beginUpload(RemoteKey("o"))
@@ -177,60 +106,7 @@ import Testing
     #expect(try other.size(of: RemoteKey("o")) == 1)
   }
 
-  @Test(arguments: 0..<10) func aRaceForANameHasOneWinner(round: Int) throws {
-    let winners = Lock<[Int]>([])
-    let failures = Lock<[String]>([])
-    let store = store
-    DispatchQueue.concurrentPerform(iterations: 8) { index in
-      do {
-        let key = try RemoteKey("race/\(round)/o")
-        let bytes = [UInt8](repeating: UInt8(index), count: 10_000)
-        let outcome = try bytes.withUnsafeBytes { try store.put($0, as: key, .ifAbsent) }
-        if outcome == .created { winners.withLock { $0.append(index) } }
-        // Whatever the outcome, the object is there and whole.
-        let found = try store.get(key, limit: 10_000)
-        if found.map({ Set($0).count == 1 && $0.count == 10_000 }) != true {
-          failures.withLock { $0.append("\(index) saw a partial object") }
-        }
-      } catch {
-        failures.withLock { $0.append("\(error)") }
-      }
-    }
-    #expect(failures.withLock { $0 } == [])
-    let winner = winners.withLock { $0 }
-    try #require(winner.count == 1)
-    #expect(directory.read("race/\(round)/o")?.first == UInt8(winner[0]))
-    #expect(try leftovers().isEmpty)
-  }
-
   // MARK: Listings
-
-  @Test func listingsArePagedInTheOrderOfKeys() throws {
-    let keys = ["a-b/c", "a.b", "a/b-c", "a/b.d/e", "a/b/x", "a/z/1", "a/z/2", "b", "B", "0/1", "a0"]
-    for key in keys { #expect(try put(key, as: key) == .created) }
-    let sorted = keys.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
-    #expect(try store.list(nil, after: nil, limit: 100).map(\.key.text) == sorted)
-    for limit in 1...keys.count {
-      var found: [String] = []
-      var last: RemoteKey?
-      while true {
-        let page = try store.list(nil, after: last, limit: limit)
-        found += page.map(\.key.text)
-        #expect(page.allSatisfy { $0.size == UInt64($0.key.text.utf8.count) })
-        guard page.count == limit else { break }
-        last = page.last?.key
-      }
-      #expect(found == sorted, "limit \(limit)")
-    }
-  }
-
-  @Test func listingsStayInTheirDirectory() throws {
-    for key in ["a/1", "a/2/3", "ab/4", "a-/5"] { _ = try put("", as: key) }
-    #expect(try store.list(RemoteKey("a"), after: nil, limit: 9).map(\.key.text) == ["a/1", "a/2/3"])
-    #expect(try store.list(RemoteKey("a"), after: RemoteKey("a/1"), limit: 9).map(\.key.text) == ["a/2/3"])
-    #expect(try store.list(RemoteKey("none"), after: nil, limit: 9).isEmpty)
-    #expect(try store.list(RemoteKey("a"), after: nil, limit: 0).isEmpty)
-  }
 
   @Test func strangersAreNotListed() throws {
     _ = try put("", as: "mine")
@@ -299,13 +175,17 @@ import Testing
     ("dir:/a/b", "dir:/a/b"), ("dir:/a//b/", "dir:/a/b"), ("dir:b", "dir:/work/b"),
     ("dir:./b/.", "dir:/work/b"),
     ("dir:../b", "dir:/work/../b"), ("dir:/", "dir:/"), ("dir:a:b", "dir:/work/a:b"),
+    ("s3://bucket", "s3://bucket"), ("s3://bucket//a//b/", "s3://bucket/a/b"),
+    ("s3://b.c-d/p?region=eu-1&endpoint=http://h:1/", "s3://b.c-d/p?endpoint=http://h:1&region=eu-1"),
+    ("s3://bucket?sse=aws:kms:a%26b&ca_bundle=/c%20d&storage_class=COLD&addressing=path",
+     "s3://bucket?addressing=path&storage_class=COLD&sse=aws:kms:a%26b&ca_bundle=/c%20d"),
   ]) func locationsAreNormalised(text: String, expected: String) throws {
     let location = try RemoteLocation(parsing: text, workingDirectory: "/work")
     #expect(location.description == expected)
     #expect(try RemoteLocation(parsing: location.description, workingDirectory: "/other") == location)
   }
 
-  @Test(arguments: ["", "dir:", "/a/b", "s3://bucket/prefix", "DIR:/a", "http://x"])
+  @Test(arguments: ["", "dir:", "/a/b", "s3:bucket", "DIR:/a", "http://x"])
   func otherLocationsAreRefusedWithWhatIsKnown(text: String) {
     do {
       _ = try RemoteLocation(parsing: text, workingDirectory: "/")
@@ -314,5 +194,26 @@ import Testing
       #expect(error.code == .invalidArgument)
       #expect(error.description.contains("dir:PATH"))
     }
+  }
+
+  @Test(arguments: [
+    "s3://", "s3:///prefix", "s3://ab", "s3://Bucket", "s3://a_b_c", "s3://buck..et", "s3://-bucket", "s3://bucket/a b",
+    "s3://bucket/.a", "s3://bucket/../a", "s3://key:secret@bucket/a", "s3://bucket?secret=x", "s3://bucket?region=",
+    "s3://bucket?region=a%2", "s3://bucket?region=a/b", "s3://bucket?endpoint=ftp://h", "s3://bucket?endpoint=http://",
+    "s3://bucket?endpoint=http://key:secret@h", "s3://bucket?endpoint=http://h/path", "s3://bucket?addressing=both",
+    "s3://bucket?sse=AES128", "s3://bucket?sse=aws:kms:", "s3://bucket?sse=aws:kms:a%0Ab", "s3://bucket?ca_bundle=here",
+    "s3://bucket/" + String(repeating: "x/", count: 256) + "x",
+  ]) func impossibleBucketsAreRefused(text: String) throws {
+    let error = try #require(throws: AofError.self) { try RemoteLocation(parsing: text, workingDirectory: "/") }
+    #expect(error.code == .invalidArgument)
+  }
+
+  @Test func settingsAreNoPartOfThePlace() throws {
+    let old = try RemoteLocation(parsing: "s3://bucket/a?endpoint=http://old&region=r", workingDirectory: "/")
+    let new = try RemoteLocation(parsing: "s3://bucket/a/?endpoint=http://new&sse=AES256", workingDirectory: "/")
+    #expect(old != new && old.place == new.place)
+    #expect(old.overridden(by: new).description == "s3://bucket/a?endpoint=http://new&region=r&sse=AES256")
+    let elsewhere = try RemoteLocation(parsing: "s3://bucket/b", workingDirectory: "/")
+    #expect(old.place != elsewhere.place)
   }
 }

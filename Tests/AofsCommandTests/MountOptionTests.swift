@@ -41,6 +41,33 @@ import Testing
     #expect(settings.walDirectory?.hasPrefix("/") == true)
   }
 
+  @Test func s3OptionsBecomeOneLocation() throws {
+    let settings = try settings(
+      "remote=s3://bucket/p,s3_endpoint=http://h:1/,s3_region=r,s3_path_style,s3_storage_class=C",
+      "s3_sse=aws:kms:k,s3_ca_bundle=/not/there/ca.pem")
+    let expected = "s3://bucket/p?endpoint=http://h:1&region=r&addressing=path&storage_class=C&sse=aws:kms:k"
+      + "&ca_bundle=/not/there/ca.pem"
+    #expect(settings.remote == expected)
+    let daemon = try #require(try AofsCommand.parseAsRoot(settings.arguments) as? MountCommand)
+    #expect(try daemon.settings().remote == expected)
+  }
+
+  @Test func s3OptionsOfTheCommandLineAreTheSame() throws {
+    let arguments = ["mount", "--remote", "s3://bucket", "--s3-virtual-host", "--s3-sse", "AES256", "/s", "/m"]
+    let command = try #require(try AofsCommand.parseAsRoot(arguments) as? MountCommand)
+    #expect(try command.settings().remote == "s3://bucket?addressing=virtual_host&sse=AES256")
+  }
+
+  @Test(arguments: [
+    "s3_region=r", "s3_path_style", "remote=dir:/r,s3_region=r", "remote=s3://b", "remote=s3://bucket,s3_endpoint=host",
+    "remote=s3://bucket,s3_path_style,s3_virtual_host", "remote=s3://bucket,s3_sse=none", "remote=s3://bucket,s3_path_style=no",
+    "remote=s3://bucket?secret=1",
+  ])
+  func impossibleS3OptionsAreRefused(_ option: String) throws {
+    let error = try #require(throws: AofError.self) { try settings(option) }
+    #expect(error.code == .invalidArgument && !error.remedy.isEmpty)
+  }
+
   @Test func fstabsWordsAreTaken() throws {
     let list = try MountOptionList(parsing: [
       "defaults,rw,noauto,nofail,_netdev,user,x-systemd.automount,x-gvfs-name=a b,suid,dev,exec,comment=x",

@@ -10,10 +10,11 @@ enum ImportTable {
     "AOFCompression": ["AOFCore", "AOFSystem", "CZstd"],
     "AOFManifest": ["AOFCore", "AOFSystem", "AOFFormat", "GRDB", "Foundation"],
     "AOFRemote": ["AOFCore", "AOFSystem", "AOFFormat", "Foundation"],
+    "AOFRemoteS3": ["AOFCore", "AOFSystem", "AOFRemote", "CCurl", "CCrypto", "Foundation", "FoundationXML"],
     "AOFControl": ["AOFCore", "Foundation"],
     "AOFEngine": [
-      "AOFCore", "AOFSystem", "AOFFormat", "AOFCompression", "AOFManifest", "AOFRemote", "Logging",
-      "Foundation", "Synchronization",
+      "AOFCore", "AOFSystem", "AOFFormat", "AOFCompression", "AOFManifest", "AOFRemote", "AOFRemoteS3",
+      "Logging", "Foundation", "Synchronization",
     ],
     "AOF": ["AOFCore", "AOFRemote", "AOFManifest", "AOFEngine"],
     "AOFFileSystem": [
@@ -21,18 +22,18 @@ enum ImportTable {
     ],
     "AOFFuse": ["AOFCore", "AOFSystem", "AOFFileSystem", "CFuse3", "Logging"],
     "aofs": [
-      "AOFCore", "AOFSystem", "AOFEngine", "AOFControl", "AOFFileSystem", "AOFFuse", "Logging",
+      "AOFCore", "AOFSystem", "AOFRemote", "AOFEngine", "AOFControl", "AOFFileSystem", "AOFFuse", "Logging",
       "ArgumentParser", "Foundation",
     ],
     "aof-integration": ["AOF", "Foundation"],
     // C, without Swift files of their own.
-    "CAofsShims": [], "CFuse3": [], "CZstd": [],
+    "CAofsShims": [], "CFuse3": [], "CZstd": [], "CCurl": [], "CCrypto": [],
   ]
 
   /// Imported by one module each.
   static let owners: [String: String] = [
     "CAofsShims": "AOFSystem", "CFuse3": "AOFFuse", "CZstd": "AOFCompression", "GRDB": "AOFManifest",
-    "ArgumentParser": "aofs",
+    "ArgumentParser": "aofs", "CCurl": "AOFRemoteS3", "CCrypto": "AOFRemoteS3",
   ]
 
   /// Folders on the way of a read, where neither Foundation's types nor their allocations belong.

@@ -26,7 +26,8 @@ struct RecoverySources {
     let published = survey.counters[Manifest.sequenceCounter] ?? 0
     location = try RemoteLocation(
       parsing: options.remote ?? survey.settings?.remote ?? StoreLayout.defaultRemote,
-      workingDirectory: options.remote == nil ? old.root : try PathFacts.absolute("."))
+      workingDirectory: options.remote == nil ? old.root : try PathFacts.absolute(".")
+    ).settled
     var opened = given
     if opened == nil {
       do throws(AofError) {

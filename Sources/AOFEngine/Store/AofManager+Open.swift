@@ -163,7 +163,9 @@ struct StoreOpening {
     }
     let settings = StoreSettings(
       storeID: storeID, chunkSize: options.chunkSize ?? .standard, cacheSize: options.cacheSize ?? .gibibytes(10),
-      trashAge: options.trashAge ?? .standard, remote: try requestedRemote() ?? StoreLayout.defaultRemote, walDirectory: walDirectory ?? StoreLayout.defaultWal)
+      trashAge: options.trashAge ?? .standard,
+      remote: try requestedRemote()?.settled.description ?? StoreLayout.defaultRemote,
+      walDirectory: walDirectory ?? StoreLayout.defaultWal)
     let now = environment.clock.now()
     let root = NodeRecord(
       id: .root, kind: .directory, parent: .root, name: nil,
@@ -180,21 +182,35 @@ struct StoreOpening {
   /// The remote; created as long as nothing was published to it. Later one that is not there is away, not new.
   private func openRemote(_ settings: StoreSettings, _ manifest: Manifest) throws(AofError) -> any RemoteStore {
     let location = try RemoteLocation(parsing: settings.remote, workingDirectory: layout.root)
-    if try manifest.remoteSequence() == 0 { return try location.open(create: true) }
+    let incidents = incidents
+    let report: @Sendable (String) -> Void = { incidents.report($0) }
+    if try manifest.remoteSequence() == 0 { return try location.open(create: true, report: report) }
     do throws(AofError) {
-      return try location.open(create: false)
+      return try location.open(create: false, report: report)
     } catch {
       incidents.report("the remote is not used for now: \(error)")
-      return ReopeningRemoteStore(location)
+      return ReopeningRemoteStore(location) { () throws(AofError) in
+        try location.open(create: false, report: report)
+      }
     }
   }
 
   // MARK: Settings
 
-  private func requestedRemote() throws(AofError) -> String? {
+  private func requestedRemote() throws(AofError) -> RemoteLocation? {
     try options.remote.map { text throws(AofError) in
-      try RemoteLocation(parsing: text, workingDirectory: try PathFacts.absolute(".")).description
+      try RemoteLocation(parsing: text, workingDirectory: try PathFacts.absolute("."))
     }
+  }
+
+  /// The remote, which is fixed, with the settings that are asked for now: the way to a place may change.
+  private func reconcileRemote(_ manifest: Manifest, _ stored: String) throws(AofError) -> RemoteLocation {
+    let known = try RemoteLocation(parsing: stored, workingDirectory: layout.root)
+    guard let requested = try requestedRemote() else { return known }
+    try Self.check("remote", stored: known.place, requested: requested.place)
+    let new = known.overridden(by: requested)
+    if new != known { try manifest.setRemote(new.description) }
+    return new
   }
 
   /// The stored settings, with absolute paths. - Throws: `invalidArgument` if the options ask for others.
@@ -202,9 +218,8 @@ struct StoreOpening {
     let stored = try manifest.settings()
     var settings = StoreSettings(
       storeID: stored.storeID, chunkSize: stored.chunkSize, cacheSize: stored.cacheSize,
-      trashAge: stored.trashAge, remote: try RemoteLocation(parsing: stored.remote, workingDirectory: layout.root).description,
+      trashAge: stored.trashAge, remote: try reconcileRemote(manifest, stored.remote).description,
       walDirectory: layout.resolve(stored.walDirectory))
-    try Self.check("remote", stored: settings.remote, requested: try requestedRemote())
     try Self.check(
       "chunk size", stored: settings.chunkSize.description, requested: options.chunkSize?.description)
     let wal = try options.walDirectory.map { path throws(AofError) in

@@ -11,7 +11,8 @@ public struct StoreOptions: Sendable {
   public var cacheSize: ByteCount?
   /// How long logs stay in the trash. Default 7 days.
   public var trashAge: TrashAge?
-  /// `dir:PATH`. Default `dir:STORE/remote`. Fixed at the store's creation.
+  /// `dir:PATH` or `s3://BUCKET/PREFIX?SETTINGS`, as docs/S3.md has it. Default `dir:STORE/remote`. The place is fixed at the
+  /// store's creation; settings replace those that are stored.
   public var remote: String?
   /// Where the WAL lies. Default `STORE/wal`. Fixed at the store's creation.
   public var walDirectory: String?

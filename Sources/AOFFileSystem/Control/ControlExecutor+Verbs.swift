@@ -81,10 +81,10 @@ extension ControlExecutor {
   }
 
   /// One object a line, in the order of their LSNs: a path where the remote is a directory, so that
-  /// `aofs objects LOG | xargs -d '\n' zstd -dc` is the log; else the object's key.
+  /// `aofs objects LOG | xargs -d '\n' zstd -dc` is the log; else `s3://` and the whole key.
   func objects(_ logs: [NamedLog]) throws(AofError) -> ControlAnswer {
     let remote = manager.settings.remote
-    let directory = remote.hasPrefix("dir:") ? remote.dropFirst("dir:".count) + "/" : ""
+    let directory = (remote.hasPrefix("dir:") ? remote.dropFirst("dir:".count) : remote.prefix { $0 != "?" }) + "/"
     var text = ""
     for named in logs {
       for object in try named.log.objects() { text += directory + object.key + "\n" }

@@ -14,7 +14,9 @@ struct RecoverCommand: ParsableCommand {
       """)
 
   @Argument(help: ArgumentHelp("The store, or with --remote where to make it.", valueName: "store")) var store: String
-  @Option(help: ArgumentHelp("Where the store's remote is, as dir:PATH.", valueName: "remote")) var remote: String?
+  @Option(help: ArgumentHelp("Where the store's remote is: dir:PATH or s3://BUCKET/PREFIX.", valueName: "remote"))
+  var remote: String?
+  @OptionGroup(title: "Options of S3 remotes") var s3: S3Options
   @Option(help: ArgumentHelp("Make the store there, and leave the damaged one alone.", valueName: "store"))
   var into: String?
   @Option(help: ArgumentHelp("Where 'aofs mount --wal-dir' put the WAL.", valueName: "directory")) var walDir: String?
@@ -24,7 +26,10 @@ struct RecoverCommand: ParsableCommand {
     common.startLogging()
     FileFacts.createOnlyForOwner()
     var options = RecoverOptions()
-    options.remote = remote
+    var list = MountOptionList()
+    try list.add(.remote, remote)
+    try s3.add(to: &list)
+    options.remote = try RemoteArgument.text(list)
     options.into = into
     options.walDirectory = walDir
     let report = try StoreOpening.whenReleased(store) { () throws(AofError) in try AofManager.recover(store, options) }

@@ -17,8 +17,10 @@ struct MountCommand: ParsableCommand {
   @Argument(help: ArgumentHelp("An empty directory.", valueName: "mountpoint")) var mountPoint: String
 
   @Option(
-    help: ArgumentHelp("Where checkpoints go: dir:PATH (default: dir:STORE/remote).", valueName: "remote"))
+    help: ArgumentHelp(
+      "Where checkpoints go: dir:PATH or s3://BUCKET/PREFIX (default: dir:STORE/remote).", valueName: "remote"))
   var remote: String?
+  @OptionGroup(title: "Options of S3 remotes") var s3: S3Options
   @Option(
     help: ArgumentHelp(
       "The chunk size of new logs, a power of two from 128KiB to 4GiB (default: 64MiB).", valueName: "size"))
@@ -89,6 +91,7 @@ struct MountCommand: ParsableCommand {
     try list.add(.stopTimeout, stopTimeout)
     try list.add(.logFile, logFile)
     try list.add(.logLevel, logLevel)
+    try s3.add(to: &list)
     return try MountSettings(store: store, mountPoint: mountPoint, options: list)
   }
 

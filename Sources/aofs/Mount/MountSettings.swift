@@ -37,7 +37,7 @@ struct MountSettings: Equatable {
     self.store = try FileFacts.resolved(store)
     self.mountPoint = try FileFacts.resolved(mountPoint)
     let settings = options.settings
-    remote = try settings[.remote].map(Self.remote)
+    remote = try RemoteArgument.text(options)
     chunkSize = try settings[.chunkSize].map { text throws(AofError) in
       try ChunkSize(ByteCount(parsing: text))
     }
@@ -102,16 +102,6 @@ struct MountSettings: Equatable {
       !["allow_other", "ro", "default_permissions"].contains($0)
     }
     return options
-  }
-
-  /// A directory remote becomes absolute: the daemon's directory is `/`.
-  private static func remote(_ text: String) throws(AofError) -> String {
-    let prefix = "dir:"
-    guard text.hasPrefix(prefix), text.count > prefix.count else {
-      throw AofError(
-        .invalidArgument, "'\(text)' is not a remote", remedy: "write dir:PATH for a directory")
-    }
-    return prefix + (try FileFacts.resolved(String(text.dropFirst(prefix.count))))
   }
 
   /// An interval of 0 switches automatic checkpoints off.

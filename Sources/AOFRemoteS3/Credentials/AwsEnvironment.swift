@@ -1,0 +1,81 @@
+import AOFCore
+import AOFSystem
+import Foundation
+
+/// What the surroundings say: environment variables, and the files that AWS's own tools share.
+struct AwsEnvironment: Sendable {
+  let variables: [String: String]
+  /// The bytes of a file. - Throws: `notFound`; what the system says.
+  let readFile: @Sendable (String) throws(AofError) -> [UInt8]
+
+  /// This process's.
+  static let system = AwsEnvironment(variables: ProcessInfo.processInfo.environment) { path throws(AofError) in
+    let file = try SystemDisk().open(path, .read)
+    var bytes = [UInt8](repeating: 0, count: min(try file.size(), largestFile))
+    let count = try bytes.withTypedMutableBytes { bytes throws(AofError) in try file.read(into: bytes, at: 0) }
+    bytes.removeLast(bytes.count - count)
+    return bytes
+  }
+
+  private static let largestFile = 1 << 20
+
+  /// The value of a variable that is set and not empty.
+  subscript(name: String) -> String? { variables[name].flatMap { $0.isEmpty ? nil : $0 } }
+
+  /// The profile that is asked for.
+  var profile: String { self["AWS_PROFILE"] ?? self["AWS_DEFAULT_PROFILE"] ?? "default" }
+
+  var credentialsFile: String? { self["AWS_SHARED_CREDENTIALS_FILE"] ?? self["HOME"].map { $0 + "/.aws/credentials" } }
+  var configFile: String? { self["AWS_CONFIG_FILE"] ?? self["HOME"].map { $0 + "/.aws/config" } }
+
+  /// What the file says of the profile; nil where there is no such file or section.
+  func section(of profile: String, in path: String, isConfig: Bool) throws(AofError) -> [String: String]? {
+    let bytes: [UInt8]
+    do throws(AofError) {
+      bytes = try readFile(path)
+    } catch where error.code == .notFound {
+      return nil
+    }
+    let sections = Self.sections(String(decoding: bytes, as: UTF8.self))
+    // In the config file all but the default profile are called "profile NAME".
+    guard isConfig, profile != "default" else { return sections[profile] ?? sections["profile \(profile)"] }
+    return sections["profile \(profile)"]
+  }
+
+  /// The region of the environment, else of the profile; nil if neither has one.
+  var region: String? {
+    if let region = self["AWS_REGION"] ?? self["AWS_DEFAULT_REGION"] { return region }
+    guard let configFile else { return nil }
+    return (try? section(of: profile, in: configFile, isConfig: true))?["region"]
+  }
+
+  /// The sections of an INI file: `[name]`, `key = value`, comments after `#` and `;`. Nested settings are left out.
+  static func sections(_ text: String) -> [String: [String: String]] {
+    var sections: [String: [String: String]] = [:]
+    var current: String?
+    for line in text.split(whereSeparator: \.isNewline) {
+      let isNested = line.first?.isWhitespace ?? true
+      let line = line.trimmingPrefix(while: \.isWhitespace)
+      if line.hasPrefix("["), let end = line.firstIndex(of: "]") {
+        let words = line[line.index(after: line.startIndex)..<end].split(whereSeparator: \.isWhitespace)
+        current = words.joined(separator: " ")
+      } else if !isNested, !line.hasPrefix("#"), !line.hasPrefix(";"), let current, let equals = line.firstIndex(of: "=") {
+        let key = line[..<equals].split(whereSeparator: \.isWhitespace).joined().lowercased()
+        // A comment after a value begins with a space.
+        let value = line[line.index(after: equals)...].prefixBeforeComment
+        sections[current, default: [:]][key] = value
+      }
+    }
+    return sections
+  }
+}
+
+extension Substring {
+  fileprivate var prefixBeforeComment: String {
+    var text = String(self)
+    for mark in [" #", " ;", "\t#", "\t;"] {
+      if let comment = text.range(of: mark) { text.removeSubrange(comment.lowerBound...) }
+    }
+    return text.trimmingCharacters(in: .whitespaces)
+  }
+}
