@@ -114,7 +114,8 @@ final class PartSender: Sendable {
         // S3 answers 200 before it is done, and says in the body how it went.
         let document = S3Document(parsing: response.body)
         if document?.name == "Error" { throw S3Failure(response) }
-        guard document?.name == "CompleteMultipartUploadResult" else {
+        // "…Result" at AWS; others call it "…Output".
+        guard document?.name.hasPrefix("CompleteMultipartUpload") == true else {
           throw S3Failure(response, isNot: "the answer does not say that the object is there")
         }
       }

@@ -1,0 +1,38 @@
+import AOFCore
+import AOFEngine
+import AOFRemote
+import Foundation
+import Testing
+
+@Suite struct RemoteSettingsTests {
+  /// The remote that a store keeps when it is opened with this one.
+  private func remote(_ store: TestStore, openedWith remote: String?) throws -> String {
+    store.options.remote = remote
+    let kept = try store.manager().settings.remote
+    try store.close()
+    return kept
+  }
+
+  @Test func theWayToABucketMayChangeAndTheBucketMayNot() throws {
+    let store = TestStore()
+    store.remote = try DirectoryStore(path: store.directory.path + "/bucket", create: true)
+    let first = "s3://bucket/p?endpoint=http://old&region=r"
+    #expect(try remote(store, openedWith: first) == first)
+    #expect(try remote(store, openedWith: nil) == first)
+    let second = "s3://bucket/p?endpoint=http://new&region=r&sse=AES256"
+    #expect(try remote(store, openedWith: "s3://bucket/p/?endpoint=http://new&sse=AES256") == second)
+    #expect(try remote(store, openedWith: nil) == second)
+    for other in ["s3://bucket/q", "s3://other/p", "s3://bucket", "dir:/tmp/p"] {
+      let error = try #require(throws: AofError.self) { try remote(store, openedWith: other) }
+      #expect(error.code == .invalidArgument && error.description.contains("s3://bucket/p"))
+    }
+    #expect(try remote(store, openedWith: nil) == second)
+  }
+
+  /// Another environment might find another bucket.
+  @Test func theRegionIsKeptFromTheCreationOn() throws {
+    let store = TestStore()
+    store.remote = try DirectoryStore(path: store.directory.path + "/bucket", create: true)
+    #expect(try remote(store, openedWith: "s3://bucket/p").contains("?region="))
+  }
+}

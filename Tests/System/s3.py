@@ -1,0 +1,257 @@
+#!/usr/bin/env python3
+"""What s3.sh runs on mounts whose remote is a bucket.
+
+usage: s3.py store FOLDER ENDPOINT            a store loses its daemon and its directory, and comes back
+       s3.py faults FOLDER PROXY ADMIN        every fault of s3_fault_proxy.py in every kind of request
+"""
+import json
+import os
+import random
+import shutil
+import subprocess
+import sys
+import threading
+import urllib.request
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "lib"))
+from daemon import BINARY, Daemon, await_, error_of
+
+FOLDER, ENDPOINT = sys.argv[2:4]
+ADMIN = sys.argv[4] if len(sys.argv) > 4 else None
+MNT = os.path.join(FOLDER, "mnt")
+# More than one part of a multipart upload, and nothing that compresses.
+LARGE = 20 << 20
+# The end of a mounted log is never evicted; with room for the request after the one that is asked for.
+RESIDENT = 3 << 20
+
+
+def options(prefix):
+    return ["--remote", f"s3://logs/{prefix}", "--s3-endpoint", ENDPOINT, "--s3-region", "us-east-1"]
+
+
+# Every request is one that was asked for.
+BY_HAND = ["--checkpoint-interval", "0"]
+
+
+def aofs(*arguments):
+    done = subprocess.run([BINARY, *arguments], capture_output=True, check=False)
+    assert done.returncode == 0, f"aofs {' '.join(arguments)}: {done.returncode} {done.stderr.decode()}"
+    return done.stdout
+
+
+def lines(first, count):
+    return b"".join(b"%d a line of a log, which compresses\n" % number for number in range(first, first + count))
+
+
+def append(daemon, name, data):
+    descriptor = daemon.open(name)
+    try:
+        for start in range(0, len(data), 1 << 19):
+            piece = data[start:start + (1 << 19)]
+            assert os.write(descriptor, piece) == len(piece)
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def command(daemon, text):
+    name, answer = daemon.control(text + "\n")
+    assert name is None, f"{text}: {name} {answer}"
+
+
+def compare(found, wanted, what):
+    assert found == wanted, f"{what}: {len(found)} bytes that are not the {len(wanted)} expected"
+
+
+def signed_get(url):
+    """By curl, which knows nothing of us."""
+    keys = f'{os.environ["AWS_ACCESS_KEY_ID"]}:{os.environ["AWS_SECRET_ACCESS_KEY"]}'
+    return subprocess.run(
+        ["curl", "-sSf", "--aws-sigv4", "aws:amz:us-east-1:s3", "--config", "-", "-H",
+         "x-amz-content-sha256: UNSIGNED-PAYLOAD", url],
+        input=f'user = "{keys}"\n'.encode(), capture_output=True, check=True).stdout
+
+
+# --- a store in a bucket
+
+
+def lose_everything():
+    store = os.path.join(FOLDER, "store")
+    text, noise = lines(0, 120_000), random.Random(1).randbytes(LARGE)
+    with Daemon(store, MNT, options=options("store") + BY_HAND) as daemon:
+        os.mkdir(daemon.path("dir"))
+        append(daemon, "dir/text", text)
+        command(daemon, "seal dir/text")
+        append(daemon, "noise", noise)
+        command(daemon, "checkpoint")
+        command(daemon, "evict")
+        for offset in (0, 4096, 1_234_567, len(text) - 4096):
+            part = subprocess.run(
+                ["dd", f"if={daemon.path('dir/text')}", "bs=4096", "count=1", f"skip={offset}", "iflag=skip_bytes,fullblock"],
+                capture_output=True, check=True).stdout
+            compare(part, text[offset:offset + 4096], f"dd at {offset}")
+        append(daemon, "dir/text", b"not in the bucket yet\n")
+        daemon.kill()
+    # Another mount finds the bucket by what the store keeps.
+    with Daemon(store, MNT, options=BY_HAND) as daemon:
+        compare(daemon.read("dir/text"), text + b"not in the bucket yet\n", "text after kill -9")
+        compare(daemon.read("noise"), noise, "noise after kill -9")
+        command(daemon, "checkpoint")
+        assert daemon.stop() == 0
+    for name, wanted in (("dir/text", text + b"not in the bucket yet\n"), ("noise", noise)):
+        packed = b""
+        for url in aofs("objects", f"{store}:{name}").decode().split():
+            assert url.startswith("s3://logs/store/chunks/"), url
+            packed += signed_get(ENDPOINT + url.removeprefix("s3:/"))
+        plain = subprocess.run(["zstd", "-dc"], input=packed, capture_output=True, check=True).stdout
+        compare(plain, wanted, f"the objects of {name}")
+    shutil.rmtree(store)
+    recovered = os.path.join(FOLDER, "recovered")
+    aofs("recover", recovered, *options("store"))
+    compare(aofs("cat", f"{recovered}:dir/text"), text + b"not in the bucket yet\n", "text from the bucket alone")
+    compare(aofs("cat", f"{recovered}:noise"), noise, "noise from the bucket alone")
+    aofs("verify", "--remote", recovered)
+    # What names the bucket holds no secret.
+    with open(os.path.join(recovered, "manifest.sqlite"), "rb") as manifest:
+        assert os.environ["AWS_SECRET_ACCESS_KEY"].encode() not in manifest.read(), "the manifest holds the secret"
+
+
+# --- faults
+
+
+def set_rules(*rules):
+    request = urllib.request.Request(ADMIN, json.dumps(list(rules)).encode(), method="PUT")
+    with urllib.request.urlopen(request) as answer:
+        answer.read()
+
+
+def faults_done():
+    with urllib.request.urlopen(ADMIN) as answer:
+        return sum(json.loads(answer.read()).values())
+
+
+# Each is done twice: fewer than the tries that a request has.
+FAULTS = {
+    "slow down": {"fault": "status", "code": 503, "s3code": "SlowDown"},
+    "internal error": {"fault": "status", "code": 500, "s3code": "InternalError"},
+    "request timeout": {"fault": "status", "code": 400, "s3code": "RequestTimeout"},
+    "delay": {"fault": "delay", "ms": 300},
+    "reset before": {"fault": "reset_before"},
+    "reset amid the request": {"fault": "reset_mid", "bytes": 0},
+    "reset after": {"fault": "reset_after"},
+    "truncate": {"fault": "truncate", "bytes": 10},
+    "truncate by a reset": {"fault": "truncate_reset", "bytes": 10},
+    "corrupt": {"fault": "corrupt", "at": 40},
+    "lie about the length": {"fault": "lie", "bytes": 1 << 20},
+}
+
+# Which request is broken, and what makes it.
+TARGETS = {
+    "GET of a range": ({"method": "GET", "path": "/chunks/"}, "read"),
+    "PUT of an object": ({"method": "PUT", "path": "/chunks/[^?]*$"}, "small"),
+    "PUT of a record": ({"method": "PUT", "path": "/manifest/"}, "small"),
+    "beginning of parts": ({"method": "POST", "path": "uploads="}, "large"),
+    "PUT of a part": ({"method": "PUT", "path": "partNumber="}, "large"),
+    "completion of parts": ({"method": "POST", "path": "uploadId="}, "large"),
+    "LIST": ({"method": "GET", "path": "list-type=2"}, "recover"),
+    "GET of a record": ({"method": "GET", "path": "/manifest/"}, "recover"),
+}
+
+
+class Bench:
+    """A mounted store whose logs grow with every fault."""
+
+    def __init__(self, daemon):
+        self.daemon, self.random, self.number = daemon, random.Random(7), 0
+        self.content = {"read": lines(0, 200_000), "small": b"", "large": b""}
+        append(daemon, "read", self.content["read"])
+        command(daemon, "checkpoint read")
+        # No append of it crosses a chunk's end: each is one object, of parts.
+        command(daemon, "create large chunk_size=4GiB")
+
+    def run(self, kind):
+        """Does what sends the request. Raises AssertionError if the outcome is an error."""
+        self.number += 1
+        if kind == "read":
+            command(self.daemon, "evict read")
+            offset = self.random.randrange(len(self.content["read"]) - RESIDENT) & ~4095
+            with open(self.daemon.path("read"), "rb") as log:
+                compare(os.pread(log.fileno(), 4096, offset), self.content["read"][offset:offset + 4096], f"at {offset}")
+        elif kind in ("small", "large"):
+            data = b"%d\n" % self.number if kind == "small" else self.random.randbytes(LARGE)
+            append(self.daemon, kind, data)
+            self.content[kind] += data if kind == "small" else b""
+            command(self.daemon, f"checkpoint {kind}")
+            if kind == "large":
+                command(self.daemon, "trim large %d" % os.stat(self.daemon.path("large")).st_size)
+        else:
+            aofs("recover", os.path.join(FOLDER, f"recovered-{self.number}"), *options("copy"))
+
+
+def fault_matrix():
+    # What is recovered again and again is another store, or each recovery would fence the mount.
+    source = os.path.join(FOLDER, "source")
+    aofs("create", f"{source}:log")
+    shutil.rmtree(source)
+    with Daemon(source, MNT, options=options("copy") + BY_HAND) as daemon:
+        append(daemon, "log", lines(0, 1000))
+        command(daemon, "checkpoint")
+        assert daemon.stop() == 0
+    with Daemon(os.path.join(FOLDER, "faulty"), MNT, options=options("faulty") + BY_HAND) as daemon:
+        bench = Bench(daemon)
+        outcomes = {}
+        for target, (where, kind) in TARGETS.items():
+            for fault, what in FAULTS.items():
+                set_rules({**where, **what, "count": 2})
+                try:
+                    bench.run(kind)
+                    outcome = "done"
+                except AssertionError as error:
+                    # Wrong bytes that nothing but their meaning gives away may end in an error, and in nothing worse.
+                    assert fault == "corrupt" and kind == "recover", f"{fault} in {target}: {error}"
+                    assert "recover" in str(error), str(error)
+                    outcome = "refused"
+                assert faults_done() > 0, f"{fault} in {target}: there was no such request"
+                outcomes[outcome] = outcomes.get(outcome, 0) + 1
+                set_rules()
+                daemon.check_alive()
+            # Without a restart all goes on.
+            bench.run(kind)
+        for name in ("read", "small"):
+            command(daemon, f"evict {name}")
+            compare(daemon.read(name), bench.content[name], name)
+        print("s3: faults: " + ", ".join(f"{count} {outcome}" for outcome, count in sorted(outcomes.items())))
+        away(daemon, bench)
+        assert daemon.stop() == 0
+    aofs("verify", "--remote", os.path.join(FOLDER, "faulty"))
+
+
+def away(daemon, bench):
+    """A server that says nothing: whoever needs it waits, and nobody else."""
+    set_rules({"fault": "stall", "bytes": 0, "method": "GET"}, {"fault": "delay", "ms": 8000, "method": "PUT"})
+    append(daemon, "small", b"while it is away\n")
+    bench.content["small"] += b"while it is away\n"
+    command(daemon, "evict read")
+    answers = []
+    checkpoint = threading.Thread(target=lambda: answers.append(daemon.control("checkpoint small")))
+    reads = [threading.Thread(target=lambda: answers.append(read_cold(daemon, bench))) for _ in range(8)]
+    for thread in [checkpoint, *reads]:
+        thread.start()
+    await_("the server is asked", lambda: faults_done() > 1)
+    for number in range(20):
+        append(daemon, "local", b"%d\n" % number)
+    compare(daemon.read("local"), b"".join(b"%d\n" % number for number in range(20)), "local")
+    assert checkpoint.is_alive() and any(thread.is_alive() for thread in reads), "nobody waited for the server"
+    set_rules()
+    for thread in [checkpoint, *reads]:
+        thread.join()
+    assert all(answer is True or answer[0] is None for answer in answers), answers
+
+
+def read_cold(daemon, bench):
+    with open(daemon.path("read"), "rb") as log:
+        return os.pread(log.fileno(), 4096, 8192) == bench.content["read"][8192:12288]
+
+
+os.makedirs(MNT, exist_ok=True)
+{"store": lose_everything, "faults": fault_matrix}[sys.argv[1]]()
