@@ -59,7 +59,8 @@ class Daemon:
 
     def stop(self):
         """A clean end; what closing the store answered."""
-        subprocess.run(["fusermount3", "-u", self.mnt], check=True)
+        # The daemon looks at its own mount once it is there, and for as long that is busy.
+        await_("an unmount", lambda: subprocess.run(["fusermount3", "-u", self.mnt], capture_output=True, check=False).returncode == 0)
         return self.process.wait(timeout=120)
 
     def check_alive(self):
