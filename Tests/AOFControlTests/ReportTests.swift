@@ -68,7 +68,7 @@ private func store(_ logs: [LogStatus]) -> StoreStatus {
       purged: "2026-01-09T03:04:05Z")
     #expect(TrashedLogStatus.listing([]).isEmpty)
     #expect(TrashedLogStatus.listing([log]).split(separator: "\n").count == 2)
-    #expect(TrashedLogStatus.listing([log]).contains("\"\\xFF\\na\""))
+    #expect(TrashedLogStatus.listing([log]).contains("\"\\377\\na\""))
     let object = try #require(
       JSONSerialization.jsonObject(with: Data(ReportJSON.text([log]).utf8)) as? [[String: Any]]).first
     #expect(Set(try #require(object).keys) == ["id", "path", "path_base64", "bytes", "deleted", "purged_from"])

@@ -240,6 +240,18 @@ final class TestClock: WallClock {
     #expect(try chain.state().logs.isEmpty && chain.state().problems.isEmpty)
   }
 
+  @Test func theRemoteIsToldByItselfOfWhatWasPurged() throws {
+    let log = try fill("log", 0..<1000)
+    try log.checkpoint()
+    try store.close()
+    store.options.trashAge = try TrashAge(seconds: 0)
+    store.options.checkpoints = CheckpointPolicy(interval: .milliseconds(20), maximumAge: .milliseconds(50))
+    try discard("log")
+    for _ in 0..<6000 where !files("remote/chunks/\(log.id)").isEmpty { usleep(10_000) }
+    #expect(files("remote/chunks/\(log.id)").isEmpty)
+    #expect(try store.manager().incidents.isEmpty)
+  }
+
   @Test func purgingRacesWithUse() throws {
     let manager = try store.manager()
     for round in 0..<20 {

@@ -123,7 +123,8 @@ extension MountTests {
         }
         #expect(try mount.control("trash", at: ".ctl/logs/other/command").outcome == "EINVAL")
         try mount.mustControl("purge id=\(id)\n")
-        let left = try run(["find", mount.store, "-path", "*\(id)/*", "-type", "f"]).output
+        let places = [String(format: "%@/chunks/%016x", mount.store, Int(id)), "\(mount.store)/remote/chunks/\(id)"]
+        let left = try run(["find"] + places + ["-type", "f"]).output
         #expect(left.isEmpty, "\(left)")
         try mount.mustControl("purge all=yes\n")
         #expect(try trash(mount).isEmpty)

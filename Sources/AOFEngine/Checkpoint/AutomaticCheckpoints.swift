@@ -60,10 +60,17 @@ extension AofManager {
     do throws(AofError) {
       var requests: [Checkpointer.Request] = []
       for due in schedule.due(try news(), now: .now) {
-        requests.append(Checkpointer.Request(log: try log(due.log), isSealed: due.isSealed))
+        do throws(AofError) {
+          requests.append(Checkpointer.Request(log: try log(due.log), isSealed: due.isSealed))
+        } catch where error.code == .notFound {
+          // Purged meanwhile.
+        }
       }
-      guard !requests.isEmpty else { return }
-      for case .failure(let error) in checkpoint(requests: requests).values { throw error }
+      if requests.isEmpty {
+        guard schedule.mayTry(now: .now), try hasUnpublishedPurges() else { return }
+      }
+      for case .failure(let error) in checkpoint(requests: requests).values where error.code != .purged { throw error }
+      try publishPurges()
       if schedule.didSucceed() { services.incidents.report("automatic checkpoints go on") }
     } catch {
       let isFirst = schedule.didFail(now: .now)

@@ -44,10 +44,13 @@ struct CheckpointSchedule {
   /// When ``due(_:now:)`` is to be asked again at the latest.
   var nextTime: Instant { max(nextRound, pause ?? nextRound) }
 
+  /// Whether the remote is not left in peace after a failure.
+  func mayTry(now: Instant) -> Bool { pause.map { now >= $0 } ?? true }
+
   /// The logs that are due, in the order of their ids.
   mutating func due(_ news: [LogID: News], now: Instant) -> [Due] {
     note(news, now)
-    if let pause, now < pause { return [] }
+    guard mayTry(now: now) else { return [] }
     let isRound = now >= nextRound
     if isRound { nextRound = now + min(policy.interval, policy.maximumAge) }
     return news.keys.sorted().compactMap { id in

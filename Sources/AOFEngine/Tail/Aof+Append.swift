@@ -213,8 +213,9 @@ extension Aof {
   /// Moves everything visible below `lsn` from memory to the chunk files.
   func drain(through lsn: LSN) throws(AofError) {
     while true {
-      let block: TailBlock? = state.wait { state in
+      let block: TailBlock? = try state.wait { state throws(AofError) -> TailBlock?? in
         if state.flushed >= lsn { return .some(nil) }
+        if state.isPurged, let failure = state.failure { throw failure }
         // Reserved bytes belong to the committer until they are visible.
         if state.buffer.isDraining || (state.buffer.draining == nil && state.buffer.hasReservations) { return nil }
         return .some(state.buffer.beginDraining())

@@ -98,9 +98,11 @@ extension AofManager {
 
   /// Tells the remote of what was purged in the background, if there is news. Waits for the remote.
   package func publishPurges() throws(AofError) {
-    guard try services.manifest.purgedLogs().contains(where: { !$0.isPublished }) else { return }
-    try services.checkpointer.publishRemovals(of: [])
+    if try hasUnpublishedPurges() { try services.checkpointer.publishRemovals(of: []) }
   }
+
+  /// Whether the remote is to be told of logs that are gone.
+  func hasUnpublishedPurges() throws(AofError) -> Bool { try services.manifest.purgedLogs().contains { !$0.isPublished } }
 
   /// The logs whose time in the trash has passed.
   package func expiredLogs() -> [LogID] {

@@ -47,6 +47,6 @@ extension Aof {
 
 extension LogState {
   fileprivate var isIdle: Bool {
-    uses == 0 && turnsWanted == 0 && reserved == tail && !isTruncating
+    uses == 0 && turnsWanted == 0 && reserved == tail && !buffer.isDraining && !isTruncating
   }
 }
