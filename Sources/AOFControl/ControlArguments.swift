@@ -48,6 +48,7 @@ struct ControlArguments {
       return .trash(format: try format())
     case .restore: return try restore()
     case .purge: return try purge()
+    case .wait: return try wait()
     }
   }
 
@@ -131,6 +132,15 @@ struct ControlArguments {
       throw misuse("format=\(shown(format)) is not possible", remedy: "use text or json")
     }
     return format
+  }
+
+  private mutating func wait() throws(AofError) -> ControlCommand {
+    let target = try requiredTarget()
+    let marks = ControlCommand.Mark.allCases.filter { options[$0.rawValue] != nil }
+    guard marks.count == 1, let mark = marks.first, let text = options[mark.rawValue] else {
+      throw misuse("wait takes one of durable=LSN and remote=LSN", remedy: usage)
+    }
+    return .wait(target, mark, try lsn(Array(text.utf8)[...]), timeout: try timeout())
   }
 
   private func timeout() throws(AofError) -> Duration? {

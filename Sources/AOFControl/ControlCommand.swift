@@ -11,6 +11,9 @@ package enum ControlCommand: Hashable, Sendable {
 
   package enum Format: String, Hashable, Sendable { case text, json }
 
+  /// The watermark that is waited for.
+  package enum Mark: String, CaseIterable, Sendable { case durable, remote }
+
   case help
   case seal(Target)
   case checkpoint(Target)
@@ -42,6 +45,51 @@ package enum ControlCommand: Hashable, Sendable {
     /// Those that have been there for longer than the trash age.
     case expired
     case all
+  }
+  case wait(Target, Mark, LSN, timeout: Duration?)
+}
+
+extension ControlCommand {
+  /// The command as it could be written, without what is as usual.
+  package var summary: String {
+    switch self {
+    case .help: "help"
+    case .seal(let target): "seal" + target.word
+    case .checkpoint(let target): "checkpoint" + target.word
+    case .create(let path, _): "create" + Target.log(path).word
+    case .evict(let target): "evict" + target.word
+    case .hydrate(let target, let range):
+      "hydrate" + target.word + (range.map { " \($0.lowerBound)-\($0.upperBound)" } ?? "")
+    case .verify(let target, let remote, _): "verify" + target.word + (remote ? " remote=yes" : "")
+    case .objects(let target): "objects" + target.word
+    case .status(let target): "status" + target.word
+    case .trim(let target, let lsn, _): "trim\(target.word) \(lsn)"
+    case .truncate(let target, let lsn, _): "truncate\(target.word) \(lsn)"
+    case .trash: "trash"
+    case .restore(let log, let path): "restore\(log.word)" + (path.map { Target.log($0).word } ?? "")
+    case .purge(.log(let log)): "purge" + log.word
+    case .purge(.expired): "purge expired=yes"
+    case .purge(.all): "purge all=yes"
+    case .wait(let target, let mark, let lsn, _): "wait\(target.word) \(mark.rawValue)=\(lsn)"
+    }
+  }
+}
+
+extension ControlCommand.TrashedTarget {
+  fileprivate var word: String {
+    switch self {
+    case .path(let path): ControlCommand.Target.log(path).word
+    case .id(let id): " id=\(id)"
+    }
+  }
+}
+
+extension ControlCommand.Target {
+  fileprivate var word: String {
+    switch self {
+    case .unnamed: ""
+    case .log(let path): " " + ControlQuoting.readable(path.bytes)
+    }
   }
 }
 

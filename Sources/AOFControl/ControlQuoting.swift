@@ -37,6 +37,19 @@ package enum ControlQuoting {
     return "\"" + String(decoding: escaped, as: UTF8.self) + "\""
   }
 
+  /// A message for people, as it is but for what would break its line or hide in it, which is escaped.
+  package static func line(_ message: String) -> String {
+    var text = ""
+    for scalar in message.unicodeScalars {
+      switch scalar.properties.generalCategory {
+      case .control, .format, .lineSeparator, .paragraphSeparator:
+        text += String(decoding: Array(scalar.utf8).flatMap { Array("\\".utf8) + octal($0) }, as: UTF8.self)
+      default: text.unicodeScalars.append(scalar)
+      }
+    }
+    return text
+  }
+
   /// Always three digits, so that a digit that follows is not taken for part of the escape.
   private static func octal(_ byte: UInt8) -> [UInt8] {
     [6, 3, 0].map { UInt8(ascii: "0") + (byte >> $0) & 7 }

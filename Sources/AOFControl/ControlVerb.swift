@@ -2,7 +2,7 @@ import AOFCore
 
 /// The verbs of the control files.
 package enum ControlVerb: String, CaseIterable, Sendable {
-  case help, seal, checkpoint, create, evict, hydrate, verify, objects, status, trim, truncate
+  case help, seal, checkpoint, create, evict, hydrate, verify, objects, status, trim, truncate, wait
   case trash, restore, purge
 
   /// How the verb is written, for `help` and for error messages.
@@ -22,6 +22,7 @@ package enum ControlVerb: String, CaseIterable, Sendable {
     case .trash: "trash [format=json]"
     case .restore: "restore LOG|id=ID [NAME]"
     case .purge: "purge LOG|id=ID|expired=yes|all=yes"
+    case .wait: "wait LOG durable=LSN|remote=LSN [timeout=SECONDS]"
     }
   }
 
@@ -41,6 +42,7 @@ package enum ControlVerb: String, CaseIterable, Sendable {
     case .trash: "list the logs in the trash"
     case .restore: "bring a log back from the trash, under its old name or as NAME"
     case .purge: "forget logs in the trash for good"
+    case .wait: "return once everything below LSN is durable, or on the remote"
     }
   }
 
@@ -53,12 +55,13 @@ package enum ControlVerb: String, CaseIterable, Sendable {
     case .trash: ["format"]
     case .restore: ["id"]
     case .purge: ["id", "expired", "all"]
+    case .wait: ["durable", "remote", "timeout"]
     default: []
     }
   }
 
   /// Whether a command without its newline must not act: a buffered writer may have split a number or a name.
-  var needsNewline: Bool { [.trim, .truncate, .restore, .purge].contains(self) }
+  var needsNewline: Bool { [.trim, .truncate, .wait, .restore, .purge].contains(self) }
 
   /// Every verb's name, for messages.
   static var list: String { allCases.map(\.rawValue).joined(separator: ", ") }

@@ -21,6 +21,9 @@ package struct MountOptionList: Equatable {
     case s3StorageClass = "s3_storage_class"
     case s3Encryption = "s3_sse"
     case s3CABundle = "s3_ca_bundle"
+    case metricsMode = "metrics_mode"
+    /// Who owns the control files.
+    case uid, gid
   }
 
   /// Settings that are there or not.
@@ -30,6 +33,8 @@ package struct MountOptionList: Equatable {
     /// Where requests name the bucket.
     case s3PathStyle = "s3_path_style"
     case s3VirtualHost = "s3_virtual_host"
+    /// The mount may hide files of its mount point.
+    case nonempty
   }
 
   package private(set) var settings: [Setting: String] = [:]

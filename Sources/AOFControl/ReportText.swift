@@ -39,13 +39,21 @@ extension StoreStatus {
     trash age   \((try? TrashAge(seconds: trashAge)).map { "\($0)" } ?? "\(trashAge)s")
     logs        \(logs.count)
 
-    """ + (logs.isEmpty ? "" : "\n" + logTable) + incidentLines
+    """ + (logs.isEmpty ? "" : "\n" + logTable) + sections
   }
 
-  private var incidentLines: String {
-    guard let incidents else { return "" }
-    return "\nincidents since the store was opened\n"
-      + incidents.map { "  \(ControlQuoting.readable(Array($0.utf8)))\n" }.joined()
+  /// What is out of the ordinary: each with its reason, and only where there is something to tell.
+  private var sections: String {
+    let readOnly = logs.compactMap { log in log.failure.map { "\(log.name): \($0)" } }
+    return section("write-ahead logs that failed", walFailures ?? [])
+      + section("logs that take no appends", readOnly)
+      + section("commands under way", running?.map(\.text) ?? [])
+      + section("incidents since the store was opened", incidents ?? [])
+  }
+
+  private func section(_ title: String, _ lines: [String]) -> String {
+    guard !lines.isEmpty else { return "" }
+    return "\n\(title)\n" + lines.map { "  \(ControlQuoting.line($0))\n" }.joined()
   }
 
   private var localBytes: UInt64 { logs.reduce(0) { $0 &+ $1.localBytes } }
@@ -80,9 +88,9 @@ extension StoreStatus {
 }
 
 extension LogStatus {
-  fileprivate var label: String {
-    ControlQuoting.readable(path.bytes) + (failure == nil ? "" : " (read-only)")
-  }
+  fileprivate var name: String { ControlQuoting.readable(path.bytes) }
+
+  fileprivate var label: String { name + (failure == nil ? "" : " (read-only)") }
 
   package var text: String {
     """
@@ -99,5 +107,13 @@ extension LogStatus {
     modified     \(modified)
 
     """ + (failure.map { "read-only    \($0)\n" } ?? "")
+  }
+}
+
+extension RunningCommand {
+  fileprivate var text: String {
+    guard let doneBytes, let totalBytes else { return "\(command), since \(since)" }
+    let share = totalBytes == 0 ? 100 : Int(Double(doneBytes) / Double(totalBytes) * 100)
+    return "\(command), since \(since): \(doneBytes) of \(totalBytes) bytes (\(share) %)"
   }
 }

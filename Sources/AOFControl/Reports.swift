@@ -126,13 +126,20 @@ package struct StoreStatus: Hashable, Sendable, Codable {
   package var remote: String
   package var walDirectory: String
   package var logs: [LogStatus]
+  /// Why WALs take nothing any more, one for each; nil if all do.
+  package var walFailures: [String]?
+  /// Commands that are being carried out, oldest first; nil if none is.
+  package var running: [RunningCommand]?
   /// What went wrong since the store was opened, oldest first, each with its time; nil if nothing did.
   package var incidents: [String]?
 
   package init(
     store: String, storeID: String, chunkSize: UInt64, cacheSize: UInt64, trashAge: UInt64, remote: String,
-    walDirectory: String, logs: [LogStatus], incidents: [String] = []
+    walDirectory: String, logs: [LogStatus], walFailures: [String] = [], running: [RunningCommand] = [],
+    incidents: [String] = []
   ) {
+    self.walFailures = walFailures.isEmpty ? nil : walFailures
+    self.running = running.isEmpty ? nil : running
     self.incidents = incidents.isEmpty ? nil : incidents
     self.store = store
     self.storeID = storeID
@@ -152,6 +159,32 @@ package struct StoreStatus: Hashable, Sendable, Codable {
     case trashAge = "trash_age"
     case remote
     case walDirectory = "wal_dir"
-    case logs, incidents
+    case logs
+    case walFailures = "wal_failures"
+    case running, incidents
+  }
+}
+
+/// A command that is being carried out.
+package struct RunningCommand: Hashable, Sendable, Codable {
+  /// As it could be written to the control file.
+  package var command: String
+  /// RFC 3339, UTC.
+  package var since: String
+  /// How far it is, where that is known.
+  package var doneBytes: UInt64?
+  package var totalBytes: UInt64?
+
+  package init(command: String, since: String, doneBytes: UInt64? = nil, totalBytes: UInt64? = nil) {
+    self.command = command
+    self.since = since
+    self.doneBytes = doneBytes
+    self.totalBytes = totalBytes
+  }
+
+  private enum CodingKeys: String, CodingKey {
+    case command, since
+    case doneBytes = "done_bytes"
+    case totalBytes = "total_bytes"
   }
 }

@@ -27,3 +27,10 @@ private func padded(_ value: Int64, _ width: Int) -> String {
   let digits = String(value)
   return String(repeating: "0", count: max(0, width - digits.count)) + digits
 }
+
+extension UnixTime {
+  /// As ``rfc3339``, with milliseconds: `2026-01-31T23:59:59.250Z`.
+  package var rfc3339WithMilliseconds: String {
+    rfc3339.dropLast() + "." + padded(nanoseconds / 1_000_000, 3) + "Z"
+  }
+}

@@ -79,12 +79,21 @@ public final class Aof: Sendable {
     return ByteCount(rawValue: UInt64(services.localChunks.allocatedSize(of: id) + buffered))
   }
 
+  /// When the oldest byte was appended that the remote does not hold, or somewhat earlier; nil if it holds all.
+  var oldestUnpublished: UnixTime? { state.withLock { $0.remote < $0.tail ? $0.oldestUnpublished : nil } }
+
   /// Why the log takes no appends; nil as long as it does.
   package var failure: AofError? { state.withLock { $0.failure } ?? wal.failure }
 
   /// Takes no more appends, for the reason given, which stays.
   func fail(_ error: AofError) {
-    state.change { if $0.failure == nil { $0.failure = error } }
+    let isNew = state.change { state in
+      guard state.failure == nil else { return false }
+      state.failure = error
+      return true
+    }
+    // A WAL that failed is one incident, not one for each of its logs.
+    if isNew, wal.failure == nil { services.observation.report(error, "log \(id) takes no more appends") }
   }
 }
 

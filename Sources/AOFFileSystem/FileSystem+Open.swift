@@ -59,7 +59,7 @@ extension FileSystem {
         Deferred(isInterruptible: false) { whenDone in
           aof.sync { failure in whenDone(failure.map { .failure($0) } ?? .success(())) }
         })
-    case .command, .text, .directory: return .done
+    case .command, .text, .events, .directory: return .done
     }
   }
 

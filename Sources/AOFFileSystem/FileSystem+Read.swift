@@ -31,6 +31,7 @@ extension FileSystem {
       let part = text[Int(offset)...].prefix(buffer.count)
       buffer.copyBytes(from: part)
       return .read(part.count)
+    case .events(let reader): return try readEvents(reader, into: buffer, flags)
     case .directory: throw AofError(.isADirectory, "a directory is read by its names")
     }
   }

@@ -22,7 +22,7 @@ extension FileSystem {
       }
       return try append(bytes, to: handle, at: offset, flags, by: task)
     case .command(let handle): return execute(bytes, on: handle)
-    case .text: throw AofError(.notPermitted, "this control file is only for reading")
+    case .text, .events: throw AofError(.notPermitted, "this control file is only for reading")
     case .directory: throw AofError(.isADirectory, "a directory takes no bytes")
     }
   }

@@ -16,6 +16,8 @@ package struct FileSystemOptions: Sendable {
   package var allowsDeletion = true
   /// How many commands may run at a time.
   package var commandThreads = 16
+  /// The permissions of `.ctl/metrics`: of 0444, with 0400.
+  package var metricsPermissions: UInt32 = 0o400
 
   /// Owned by this process's user, with the machine's page size.
   package init() {
@@ -38,6 +40,7 @@ package final class FileSystem: Sendable {
   let controlNodes = ControlNodeTable()
   let coherence: CoherenceTable
   let commands: WorkQueue
+  let events: EventFeed
 
   /// - Throws: `system(EAGAIN)` when the process may start no more threads.
   package init(manager: AofManager, control: ControlExecutor, options: FileSystemOptions) throws(AofError) {
@@ -47,11 +50,23 @@ package final class FileSystem: Sendable {
     names = StoreNames(manager: manager)
     coherence = CoherenceTable(pageSize: UInt64(options.pageSize))
     commands = try WorkQueue(name: "control", threads: options.commandThreads)
+    events = try EventFeed(manager)
     manager.whenPurged.withLock { action in action = { [coherence] log in coherence.forget(log) } }
   }
 
+  /// The mount is to end: programs that wait for events or watermarks are answered, so that they do not keep it.
+  package func prepareToEnd() {
+    events.end()
+    manager.endWaits()
+  }
+
   /// Waits for the commands that are running and ends their threads. Later ones fail with EBUSY.
-  package func close() { commands.close() }
+  package func close() {
+    prepareToEnd()
+    commands.close()
+    events.close()
+    control.alarms.close()
+  }
 
   /// The kernel lets go of `count` look-ups of a node.
   package func forget(_ node: NodeID, count: UInt64) {

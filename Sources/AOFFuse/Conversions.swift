@@ -63,6 +63,7 @@ extension fuse_file_info {
     keep_cache = answer.keepsCache ? 1 : 0
     // close(2) has nothing to report, so the kernel need not ask.
     noflush = 1
+    nonseekable = answer.isStream ? 1 : 0
   }
 }
 

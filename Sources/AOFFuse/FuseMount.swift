@@ -50,7 +50,7 @@ package final class FuseMount: Sendable {
   package static func mount(
     _ files: FileSystem, notifier: KernelNotifier, options: MountOptions, logger: Logger
   ) throws(AofError) -> FuseMount {
-    let point = try MountPoint(checking: options.mountPoint)
+    let point = try MountPoint(checking: options.mountPoint, mayHideFiles: options.mayHideFiles)
     LibraryLog.install(logger)
     let context = MountContext(files: files, logger: logger)
     let retained = Unmanaged.passRetained(context)
@@ -111,7 +111,11 @@ package final class FuseMount: Sendable {
   /// Takes the mount out of sight at once; open files go on until they are closed, and then ``serve(whenReady:)``
   /// returns. Does nothing if that has happened. Blocks while fusermount3 runs.
   package func detach() throws(AofError) {
-    guard isMounted else { return }
+    if isMounted { try Self.detach(mountPoint) }
+  }
+
+  /// Takes what is mounted at a place out of sight; no mount is no failure. Blocks while fusermount3 runs.
+  package static func detach(_ mountPoint: String) throws(AofError) {
     if geteuid() == 0 {
       guard umount2(mountPoint, Int32(MNT_DETACH)) == 0 || errno == EINVAL else {
         throw .systemCall("umount", mountPoint, errno: errno)
@@ -119,6 +123,14 @@ package final class FuseMount: Sendable {
     } else {
       try Command.run(["fusermount3", "-u", "-z", "-q", "--", mountPoint])
     }
+  }
+
+  /// The mount is to end: programs that wait for events or watermarks are answered, so that they do not keep it.
+  package func prepareToEnd() { context.files.prepareToEnd() }
+
+  /// Processes that have something of the mount open, or stand in it; at most `limit`.
+  package func holders(limit: Int) -> [MountHolder] {
+    mounted.flatMap(MountHolders.init)?.current(limit: limit) ?? []
   }
 
   /// Ends the connection at once: every request under way, and every later one on files that are still open,

@@ -11,6 +11,8 @@ package struct MountOptions: Sendable {
   /// Whether the kernel checks permissions. Off only where nobody else can use the mount.
   package var defaultPermissions = true
   package var readOnly = false
+  /// Whether the mount point may hold files, which are out of sight while it is mounted.
+  package var mayHideFiles = false
   /// The most threads that answer requests. An fsync blocks one for as long as the disk takes.
   package var maxWorkers = 64
   /// More options for the kernel or fusermount3, e.g. `noexec`.

@@ -9,7 +9,7 @@ struct MountPoint {
   let path: String
 
   /// - Throws: `notFound`, `notADirectory`, `notEmpty`, `busy`, and `notFound` without /dev/fuse.
-  init(checking given: String) throws(AofError) {
+  init(checking given: String, mayHideFiles: Bool) throws(AofError) {
     guard access("/dev/fuse", F_OK) == 0 else {
       throw AofError(
         .notFound, "/dev/fuse does not exist",
@@ -26,7 +26,7 @@ struct MountPoint {
     if let mounted = try MountTable.current().entry(at: path), mounted.type.hasPrefix("fuse") {
       throw Self.busy(path)
     }
-    try Self.checkEmpty(path)
+    if !mayHideFiles { try Self.checkEmpty(path) }
   }
 
   private static func unusable(_ path: String, _ errno: Int32) -> AofError {

@@ -32,6 +32,7 @@ func makeOperations() -> fuse_lowlevel_ops {
   operations.fallocate = onAllocate
   operations.lseek = onSeek
   operations.ioctl = onControl
+  operations.poll = onPoll
 
   operations.opendir = onOpenDirectory
   operations.readdir = onReadDirectory

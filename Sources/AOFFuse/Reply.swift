@@ -109,6 +109,12 @@ struct Reply: ~Copyable, @unchecked Sendable {
     discard self
   }
 
+  /// What poll(2) tells: writing never waits.
+  consuming func poll(isReadable: Bool) {
+    fuse_reply_poll(request, UInt32((isReadable ? POLLIN | POLLRDNORM : 0) | POLLOUT | POLLWRNORM))
+    discard self
+  }
+
   // MARK: While it is kept
 
   /// No longer to be told when the kernel gives up the request. When this returns, the callback is not running

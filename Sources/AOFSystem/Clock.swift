@@ -40,3 +40,19 @@ package struct SystemClock: WaitingClock {
     }
   }
 }
+
+/// Measures how long something takes, whoever sets the wall clock meanwhile. For reports alone: nothing that the store
+/// does may depend on it.
+package struct Stopwatch: Sendable {
+  private let start = Stopwatch.now
+
+  package init() {}
+
+  package var elapsed: Duration { .nanoseconds(max(0, Self.now - start)) }
+
+  private static var now: Int64 {
+    var time = timespec()
+    clock_gettime(CLOCK_MONOTONIC, &time)
+    return Int64(time.tv_sec) &* 1_000_000_000 &+ Int64(time.tv_nsec)
+  }
+}

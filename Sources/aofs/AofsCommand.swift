@@ -15,7 +15,7 @@ struct AofsCommand: ParsableCommand {
       MountCommand.self, CreateCommand.self, ListCommand.self, StatusCommand.self, CatCommand.self,
       AppendCommand.self, SealCommand.self, CheckpointCommand.self, EvictCommand.self, HydrateCommand.self,
       VerifyCommand.self, ObjectsCommand.self, TrimCommand.self, TruncateCommand.self, TrashCommand.self,
-      RecoverCommand.self, UpgradeCommand.self,
+      WaitCommand.self, MetricsCommand.self, RecoverCommand.self, UpgradeCommand.self,
     ])
 
   /// What `aofs` alone answers.
@@ -25,6 +25,8 @@ struct AofsCommand: ParsableCommand {
            aofs seal | checkpoint | evict | hydrate | verify | objects LOG
            aofs trim | truncate LOG LSN
            aofs trash ls | restore | purge STORE
+           aofs wait LOG --durable | --remote LSN
+           aofs metrics MOUNTPOINT
            aofs recover | upgrade STORE
            aofs COMMAND --help      what a command does, and its options
 

@@ -12,12 +12,7 @@ struct CommonOptions: ParsableArguments {
 
   /// Call it once, before anything logs.
   func startLogging() {
-    let level = logLevel
-    LoggingSystem.bootstrap { label in
-      var handler = StreamLogHandler.standardError(label: label)
-      handler.logLevel = level
-      return handler
-    }
+    ServiceLog.start(logLevel)
   }
 }
 

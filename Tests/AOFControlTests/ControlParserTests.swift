@@ -43,6 +43,8 @@ private func refusal(_ text: String, _ scope: ControlScope = .store) throws -> A
       ("restore 7\n", .restore(.path(try LogPath("7")), as: nil)), ("purge a/b.log\n", .purge(.log(.path(path)))),
       ("purge id=7\n", .purge(.log(.id(LogID(rawValue: 7))))), ("purge all=yes\n", .purge(.all)),
       ("purge expired=yes all=no\n", .purge(.expired)),
+      ("wait a/b.log durable=42\n", .wait(log, .durable, 42, timeout: nil)),
+      ("wait remote=0 timeout=5 a/b.log\n", .wait(log, .remote, 0, timeout: .seconds(5))),
     ]
     for (text, command) in expected { #expect(try parse(text) == [command], "\(text)") }
     let verbs = Set(expected.compactMap { $0.0.split { " \n".contains($0) }.first.map(String.init) })
@@ -86,9 +88,9 @@ private func refusal(_ text: String, _ scope: ControlScope = .store) throws -> A
   }
 
   @Test func numbersThatMayBeCutAreNotActedOn() throws {
-    for verb in ["trim", "truncate"] {
-      #expect(try refusal("\(verb) a 10").message.contains("newline"))
-      #expect(try refusal("seal\n\(verb) a 10").message.contains("newline"))
+    for command in ["trim a 10", "truncate a 10", "wait a durable=10"] {
+      #expect(try refusal(command).message.contains("newline"))
+      #expect(try refusal("seal\n\(command)").message.contains("newline"))
     }
   }
 
@@ -104,6 +106,8 @@ private func refusal(_ text: String, _ scope: ControlScope = .store) throws -> A
     "create a chunk_size=128K chunk_size=128K", "verify remote=maybe", "verify format=xml", "create /",
     "seal \"\"",
     "seal ..", "seal a/../b", "status a b",
+    "wait a\n", "wait durable=1\n", "wait a durable=1 remote=1\n", "wait a durable=x\n", "wait a durable=\n",
+    "wait a remote=-1\n", "wait a 5\n", "wait a durable=1 timeout=x\n",
   ])
   func whatIsUnclearIsRefused(_ text: String) throws { _ = try refusal(text) }
 

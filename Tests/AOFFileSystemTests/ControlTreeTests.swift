@@ -41,6 +41,8 @@ struct ControlTreeTests {
   func paths() throws {
     #expect(try resolve("command") == .command)
     #expect(try resolve("status.json") == .storeFile(.statusJSON))
+    #expect(try resolve("metrics") == .storeFile(.metrics))
+    #expect(try resolve("events") == .events)
     #expect(try resolve("logs") == .directory(.root))
     #expect(try resolve("logs/nginx") == .directory(TwoLogs.nginx))
     #expect(try resolve("logs/nginx/access.log") == .log(TwoLogs.access))
@@ -66,12 +68,23 @@ struct ControlTreeTests {
 
   @Test("strangers see and change nothing")
   func permissions() {
-    #expect(ControlNode.root.permissions == 0o700)
-    #expect(ControlNode.log(.root).permissions == 0o700)
-    #expect(ControlNode.command.permissions == 0o600)
-    #expect(ControlNode.logCommand(.root).permissions == 0o600)
-    #expect(ControlNode.storeFile(.status).permissions == 0o400)
-    #expect(ControlNode.logFile(.root, .tail).permissions == 0o400)
+    for metrics: UInt32 in [0o400, 0o440, 0o444] {
+      func permissions(_ node: ControlNode) -> UInt32 { node.permissions(metrics: metrics) }
+      #expect(permissions(.log(.root)) == 0o700)
+      #expect(permissions(.command) == 0o600)
+      #expect(permissions(.logCommand(.root)) == 0o600)
+      #expect(permissions(.storeFile(.status)) == 0o400)
+      #expect(permissions(.events) == 0o400)
+      #expect(permissions(.logFile(.root, .tail)) == 0o400)
+      #expect(permissions(.storeFile(.metrics)) == metrics)
+    }
+  }
+
+  @Test("whoever may read the metrics may pass through the directory above them, and no more")
+  func metricsPermissions() {
+    #expect(ControlNode.root.permissions(metrics: 0o400) == 0o700)
+    #expect(ControlNode.root.permissions(metrics: 0o440) == 0o710)
+    #expect(ControlNode.root.permissions(metrics: 0o444) == 0o711)
   }
 
   @Test("numbers have the top bit, stay while the kernel knows them, and a command gets a new one each time")

@@ -125,6 +125,101 @@ extension MountTests {
       }
     }
 
+    @Test("§ctl-metrics: metrics in the text format of Prometheus, and the command that prints them")
+    func metrics() throws {
+      try withMount { mount in
+        try mount.makeLog("log", pattern(1000))
+        let metrics = try text(mount[".ctl/metrics"])
+        #expect(metrics.contains("\n# TYPE aofs_append_bytes_total counter\naofs_append_bytes_total 1000\n"))
+        let printed = try run([aofs, "metrics", mount.point])
+        #expect(printed.status == 0 && printed.output.contains("aofs_append_bytes_total 1000\n"))
+        #expect(outcome { try mount.open(".ctl/metrics", O_WRONLY) } != "ok")
+      }
+    }
+
+    @Test("§ctl-metrics: --metrics-mode lets others read the metrics and nothing else")
+    func metricsMode() throws {
+      try withMount(MountFixture.smallChunks + ["--metrics-mode", "0444"]) { mount in
+        let metrics = try status(mount[".ctl/metrics"])
+        #expect(metrics.st_mode & 0o7777 == 0o444)
+        #expect(try status(mount[".ctl"]).st_mode & 0o7777 == 0o711)
+        if geteuid() == 0 {
+          let reader = ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups", "cat"]
+          #expect(try run(["chmod", "711", mount.folder.path]).status == 0)
+          #expect(try run(reader + [mount[".ctl/metrics"]]).output.contains("aofs_logs"))
+          for file in ["status", "events", "result"] { #expect(try run(reader + [mount[".ctl/\(file)"]]).status != 0) }
+          #expect(try run(["setpriv", "--reuid", "65534", "--clear-groups", "ls", mount[".ctl"]]).status != 0)
+        }
+      }
+    }
+
+    @Test("§ctl-events: one line of JSON for each thing that happens, to every reader, and poll(2) tells of it")
+    func events() throws {
+      try withMount { mount in
+        try mount.makeLog("log", pattern(1000))
+        let reader = try mount.open(".ctl/events", O_RDONLY | O_NONBLOCK)
+        func take() throws -> String {
+          var text = ""
+          while true {
+            var buffer = [UInt8](repeating: 0, count: 4096)
+            let count = read(reader.fd, &buffer, buffer.count)
+            if count <= 0 { return text }
+            text += String(decoding: buffer.prefix(count), as: UTF8.self)
+          }
+        }
+        #expect(try take().contains("\"event\":\"mount\""))
+        #expect(outcome { try check(read(reader.fd, nil, 0)) } == "ok")
+        var entry = pollfd(fd: reader.fd, events: Int16(POLLIN), revents: 0)
+        #expect(poll(&entry, 1, 0) == 0, "there is nothing to read")
+        let asking = try Subprocess(
+          ["bash", "-c", "echo checkpoint > '\(mount[".ctl/command"])'"], outputTo: mount.folder.path)
+        #expect(poll(&entry, 1, 60_000) == 1 && entry.revents & Int16(POLLIN) != 0)
+        #expect(try asking.wait().status == 0)
+        let lines = try take()
+        for event in ["seal", "checkpoint"] { #expect(lines.contains("\"event\":\"\(event)\""), "\(lines)") }
+        // What waits in a read is answered at the end of the mount, and does not hold it.
+        let waiting = try Subprocess(["cat", mount[".ctl/events"]], outputTo: mount.folder.path)
+        try waitUntil("cat has opened the events") {
+          (try? run(["readlink", "/proc/\(waiting.pid)/fd/3"]).output.contains("events")) == true
+        }
+        mount.process?.signal(SIGTERM)
+        #expect(try waiting.wait().status == 0)
+        try reader.close()
+        #expect(try mount.awaitEnd().status == 0)
+      }
+    }
+
+    @Test("§ctl-wait: wait returns when the watermark is there, and holds nobody up")
+    func wait() throws {
+      try withMount { mount in
+        try mount.makeLog("log", pattern(1000))
+        #expect(try mount.control("wait log durable=1000 timeout=0\n").outcome == "ETIMEDOUT")
+        #expect(try mount.control("wait log durable=1000").outcome == "EINVAL", "half a number must not act")
+        let waiting = try (0..<20).map { _ in
+          try Subprocess([aofs, "wait", "--remote", "1000", "--timeout", "120", mount["log"]], outputTo: mount.folder.path)
+        }
+        try waitUntil("all wait") {
+          (try? text(mount[".ctl/status"]))?.components(separatedBy: "wait log remote=1000").count == 21
+        }
+        #expect(try mount.control("checkpoint").outcome == "ok")
+        for process in waiting { #expect(try process.wait().status == 0) }
+        #expect(try run([aofs, "wait", "--remote", "1001", "--timeout", "0", mount["log"]]).status == 75)
+      }
+    }
+
+    @Test("§ctl-status: why a log takes no appends, and what is under way, is in the status")
+    func statusTells() throws {
+      try withMount { mount in
+        try mount.makeLog("log", pattern(1000))
+        let waiting = try Subprocess([aofs, "wait", "--durable", "1000", mount["log"]], outputTo: mount.folder.path)
+        try waitUntil("the wait is in the status") { (try? text(mount[".ctl/status"]).contains("wait log durable=1000")) == true }
+        #expect(try text(mount[".ctl/status.json"]).contains("\"command\" : \"wait log durable=1000\""))
+        try mount.appender("log").sync()
+        #expect(try waiting.wait().status == 0)
+        #expect(!(try text(mount[".ctl/status"]).contains("under way")))
+      }
+    }
+
     @Test("§ctl-hidden: .ctl is reached by name and not listed")
     func hidden() throws {
       try withMount { mount in

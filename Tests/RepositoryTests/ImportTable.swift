@@ -51,6 +51,7 @@ enum ImportTable {
     "Sources/AOFEngine/Tail/Committer.swift": "errno constants",
     "Sources/AOFFileSystem/FileSystem.swift": "errno constants, and the user that mounts",
     "Sources/AOFFileSystem/FileSystem+Space.swift": "errno constants",
+    "Sources/AOFFileSystem/Control/FileSystem+Events.swift": "errno constants",
     "Sources/AOFFileSystem/Handles/HandleTable.swift": "errno constants",
     "Sources/AOFFileSystem/Handles/OpenFlags.swift": "the O_ flags that a program opened with",
     "Sources/AOFFuse/": "libfuse speaks in libc's types and constants: stat, mode_t, off_t, errno",

@@ -19,7 +19,7 @@ extension AofManager {
       do throws(AofError) {
         try makeRoom(downTo: services.cache.relaxedMark)
       } catch {
-        services.incidents.report("the cache could not be brought below its quota: \(error)")
+        services.observation.report(.other, "the cache could not be brought below its quota: \(error)")
       }
     }
   }

@@ -71,11 +71,11 @@ extension AofManager {
       }
       for case .failure(let error) in checkpoint(requests: requests).values where error.code != .purged { throw error }
       try publishPurges()
-      if schedule.didSucceed() { services.incidents.report("automatic checkpoints go on") }
+      if schedule.didSucceed() { services.observation.report(.other, "automatic checkpoints go on") }
     } catch {
       let isFirst = schedule.didFail(now: .now)
       if isFirst, error.code != .interrupted {
-        services.incidents.report("an automatic checkpoint failed, and is tried again until it succeeds: \(error)")
+        services.observation.report(error, "an automatic checkpoint failed, and is tried again until it succeeds")
       }
     }
   }

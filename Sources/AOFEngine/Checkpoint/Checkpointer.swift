@@ -19,6 +19,8 @@ final class Checkpointer: Sendable {
     let log: Aof
     /// The log as the manifest had it when the upload began.
     let state: UnpublishedState
+    /// What was appended before is in the upload.
+    let began: UnixTime
     let objects: [(extent: AofChunkRecord, object: UploadedObject)]
 
     /// Whether there is anything to tell the remote.
@@ -41,21 +43,21 @@ final class Checkpointer: Sendable {
   private let nameSpace: NameSpace
   let remote: any RemoteStore
   private let environment: Environment
-  private let incidents: Incidents
+  private let observation: Observation
   private let storeID: String
   let epoch: UInt64
   private let nonce: UInt64
   private let state: Monitor<State>
 
   init(
-    manifest: Manifest, nameSpace: NameSpace, remote: any RemoteStore, environment: Environment, incidents: Incidents,
+    manifest: Manifest, nameSpace: NameSpace, remote: any RemoteStore, environment: Environment, observation: Observation,
     storeID: String, epoch: UInt64
   ) throws(AofError) {
     self.manifest = manifest
     self.nameSpace = nameSpace
     self.remote = remote
     self.environment = environment
-    self.incidents = incidents
+    self.observation = observation
     self.storeID = storeID
     self.epoch = epoch
     nonce = environment.random()
@@ -72,6 +74,7 @@ final class Checkpointer: Sendable {
       return Dictionary(requests.map { ($0.log.id, .failure(error)) }, uniquingKeysWith: { $1 })
     }
     defer { state.change { $0.isRunning = false } }
+    let watch = Stopwatch()
     var results: [LogID: Result<LSN, AofError>] = [:]
     var uploads: [Upload] = []
     for request in requests {
@@ -88,6 +91,7 @@ final class Checkpointer: Sendable {
       for upload in uploads { results[upload.log.id] = .failure(error) }
     }
     deleteDropped()
+    observe(uploads, requests.lazy.compactMap { results[$0.log.id]?.failure }.first, took: watch.elapsed)
     return results
   }
 
@@ -102,6 +106,19 @@ final class Checkpointer: Sendable {
       throw AofError(
         .remoteFailure, "objects of purged logs are left in \(remote)", remedy: "a checkpoint tries again to delete them")
     }
+  }
+
+  /// Why nothing is published any more; nil as long as it is.
+  var fence: AofError? { state.withLock { $0.fence } }
+
+  private func observe(_ uploads: [Upload], _ failure: AofError?, took: Duration) {
+    let objects = uploads.flatMap(\.objects)
+    observation.report(
+      .checkpoint(
+        EngineEvent.Checkpoint(
+          logs: uploads.count, objects: objects.count,
+          bytes: ByteCount(rawValue: objects.reduce(0) { $0 + $1.object.size }), took: took, failure: failure)))
+    observation.marks.moved()
   }
 
   private func begin() throws(AofError) {
@@ -126,6 +143,7 @@ final class Checkpointer: Sendable {
   /// Seals a log and uploads what the remote lacks of it.
   private func upload(_ request: Request) throws(AofError) -> Upload {
     let log = request.log
+    let began = environment.clock.now()
     if request.isSealed { try log.sealTail() }
     while true {
       let state = try manifest.unpublished(of: log.id)
@@ -139,7 +157,7 @@ final class Checkpointer: Sendable {
           }
           objects.append((extent, object))
         }
-        return Upload(log: log, state: state, objects: objects)
+        return Upload(log: log, state: state, began: began, objects: objects)
       } catch {
         // What was truncated meanwhile could not be read any more, and need not be.
         let now = try manifest.unpublished(of: log.id)
@@ -249,6 +267,7 @@ final class Checkpointer: Sendable {
       .fenced, "\(remote) is written by another opening of this store, with epoch \(other.epoch) after our \(epoch)",
       remedy: "unmount this copy of the store; what it has not uploaded stays readable on its disk")
     state.change { $0.fence = error }
+    observation.report(.fenced, "\(error)")
     return error
   }
 
@@ -260,7 +279,7 @@ final class Checkpointer: Sendable {
     try manifest.recordPublished(publications, removed: removed, sequence: sequence)
     for (upload, publication) in zip(uploads, publications) {
       for (extent, object) in publication.objects { upload.log.chunks.setObject(object, of: extent) }
-      upload.log.finishPublishing(upload.state)
+      upload.log.finishPublishing(upload)
     }
   }
 
@@ -275,21 +294,23 @@ final class Checkpointer: Sendable {
         deleted.append(key)
       }
     } catch {
-      incidents.report("objects that no log needs any more are left in \(remote) for now: \(error)")
+      observation.report(error, "objects that no log needs any more are left in \(remote) for now")
     }
     do throws(AofError) {
       try manifest.recordDeleted(deleted)
     } catch {
-      incidents.report("deleted objects could not be forgotten, and will be deleted again: \(error)")
+      observation.report(error, "deleted objects could not be forgotten, and will be deleted again")
     }
   }
 }
 
 extension Aof {
   /// The remote holds what was sealed in `published`, unless the log was cut since.
-  fileprivate func finishPublishing(_ published: UnpublishedState) {
+  fileprivate func finishPublishing(_ upload: Checkpointer.Upload) {
     state.change { state in
-      if state.generation == published.generation { state.remote = max(state.remote, published.sealed) }
+      guard state.generation == upload.state.generation else { return }
+      state.remote = max(state.remote, upload.state.sealed)
+      state.oldestUnpublished = max(state.oldestUnpublished, upload.began)
     }
   }
 }
@@ -317,4 +338,8 @@ extension RemoteNodeAttributes {
       accessTime: attributes.accessTime, modificationTime: attributes.modificationTime,
       changeTime: attributes.changeTime)
   }
+}
+
+extension Result {
+  fileprivate var failure: Failure? { if case .failure(let failure) = self { failure } else { nil } }
 }

@@ -27,7 +27,10 @@ extension Aof {
     }
   }
 
-  private func coldBytes(in range: Range<LSN>) throws(AofError) -> Int {
+  /// Bytes of `range`, nil for the whole log, that are sealed and not on the local disk.
+  package func coldBytes(in range: Range<LSN>?) throws(AofError) -> Int {
+    let marks = watermarks
+    let range = range ?? marks.head..<marks.sealed
     var bytes = 0
     for chunk in try sealedChunks(in: range) {
       bytes += chunk.coldFrames(in: range).reduce(0) { $0 + $1.range.byteCount }
@@ -74,7 +77,9 @@ extension Aof {
       try services.localChunks.discard(range, of: id, chunkSize: chunkSize)
       evicted += range.byteCount
     }
-    return ByteCount(rawValue: UInt64(evicted))
+    let freed = ByteCount(rawValue: UInt64(evicted))
+    if evicted > 0 { services.observation.report(.eviction(id, freed)) }
+    return freed
   }
 
   /// Writes down which frames are on the local disk, so that the next opening need not fetch them again.

@@ -20,6 +20,22 @@ struct FrameFetch {
 
   /// - Throws: `corrupt` when the remote's bytes stay wrong; `remoteFailure`; local failures.
   func fetch() throws(AofError) {
+    let watch = Stopwatch()
+    var failure: AofError?
+    defer {
+      if let first = run.frames.first, let last = run.frames.last {
+        services.observation.report(
+          .hydration(
+            run.log.id, first.range.lowerBound..<last.range.upperBound, took: watch.elapsed, failure: failure))
+      }
+    }
+    do throws(AofError) { try fetchRun() } catch {
+      failure = error
+      throw error
+    }
+  }
+
+  private func fetchRun() throws(AofError) {
     let key = try ObjectKey(parsing: run.object.key)
     let compressed = try compressedRange()
     // Before the chunk is held: it may be the one with room to give.
@@ -49,7 +65,8 @@ struct FrameFetch {
           pending = pending.dropFirst()
         }
       } catch where error.code == .corrupt && attempt < Self.attempts {
-        services.incidents.report(
+        services.observation.report(
+          .damage,
           "\(run.object.key): the frame of LSN \(frame.range.lowerBound) came back wrong (\(error.message)); "
             + "asking again, attempt \(attempt) of \(Self.attempts)")
         attempt += 1

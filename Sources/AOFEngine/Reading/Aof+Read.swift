@@ -58,8 +58,10 @@ extension Aof {
       case .ready:
         let target = UnsafeMutableRawBufferPointer(rebasing: buffer[..<span.byteCount])
         try services.localChunks.read(into: target, of: id, at: span.lowerBound, chunkSize: chunkSize)
+        services.reads.hits.wrappingAdd(1, ordering: .relaxed)
         return .read(span.byteCount)
       case .cold:
+        services.reads.misses.wrappingAdd(1, ordering: .relaxed)
         return .cold(span)
       case .unverified(let frame):
         try verify(frame, of: chunk)
@@ -83,7 +85,8 @@ extension Aof {
     // One that was truncated meanwhile is freed, not damaged.
     guard chunk.holds(frame) else { return }
     let place = "chunk \(chunk.id) of log \(id), LSN \(frame.range.lowerBound)..<\(frame.range.upperBound)"
-    services.incidents.report(
+    services.observation.report(
+      .damage,
       "\(place) does not match its checksum on the local disk"
         + (frame.object == nil ? "" : " and is fetched from the remote again"))
     guard frame.object != nil else {

@@ -27,7 +27,7 @@ struct WalRecovery {
   private let storeID: StoreID
   private let environment: Environment
   private let chunks: LocalChunkStore
-  private let incidents: Incidents
+  private let observation: Observation
   private let evidenceDirectory: String
 
   private(set) var logs: [LogID: TailReplay]
@@ -43,13 +43,13 @@ struct WalRecovery {
 
   init(
     directory: WalDirectoryRecord, logs: [AofDescriptorRecord], storeID: StoreID, environment: Environment,
-    chunks: LocalChunkStore, incidents: Incidents, evidenceDirectory: String
+    chunks: LocalChunkStore, observation: Observation, evidenceDirectory: String
   ) {
     self.directory = directory
     self.storeID = storeID
     self.environment = environment
     self.chunks = chunks
-    self.incidents = incidents
+    self.observation = observation
     self.evidenceDirectory = evidenceDirectory
     nextSequence = max(directory.firstSequence, 1)
     self.logs = Dictionary(logs.map { ($0.id, TailReplay($0)) }, uniquingKeysWith: { $1 })
@@ -102,7 +102,7 @@ struct WalRecovery {
     do throws(AofError) {
       return try WALSegmentHeader(decoding: UnsafeRawBufferPointer(rebasing: block[..<count]), path: path)
     } catch where error.code == .corrupt {
-      incidents.report("\(error.message); it is kept in \(evidenceDirectory) and left out")
+      observation.report(.damage, "\(error.message); it is kept in \(evidenceDirectory) and left out")
       try keepEvidence(path)
       return nil
     }
@@ -159,7 +159,8 @@ struct WalRecovery {
       damage = "the payload of a large append is not in its chunk files"
       close(id)
     } else {
-      incidents.report(
+      observation.report(
+        .recovery,
         "log \(id) ends torn at LSN \(frame.header.lsn), as a power cut leaves it; what was not synced from there on "
           + "is cut off")
       logs[id]?.cut()
@@ -190,7 +191,7 @@ struct WalRecovery {
     let reason =
       "the WAL is damaged (\(damage ?? "a frame is missing")): bytes from LSN \(tail) on are lost, so the log ends there"
     logs[id]?.close(because: reason)
-    incidents.report("log \(id): \(reason)")
+    observation.report(.damage, "log \(id): \(reason)")
   }
 
   // MARK: Judging the first place without a sound frame
@@ -228,7 +229,8 @@ struct WalRecovery {
     }
     if scanner.position < highestMark { return .corrupt(resumes: resumes) }
     guard scanner.hasTornFrame || !later.isEmpty else { return .end }
-    incidents.report(
+    observation.report(
+      .recovery,
       "the WAL in \(directory.path) ends torn at position \(scanner.position.rawValue), as a power cut leaves it; "
         + "what was not synced from there on is cut off")
     return .torn(cut: later)
@@ -237,7 +239,8 @@ struct WalRecovery {
   private mutating func noteDamage(_ segment: Segment, at position: WalPosition) throws(AofError) {
     let offset = WALFormat.segmentHeaderSize + (position - segment.header.base)
     damage = "\(segment.path) at offset \(offset)"
-    incidents.report(
+    observation.report(
+      .damage,
       "the WAL is damaged: \(segment.path) has no sound frame at offset \(offset), although later frames say that "
         + "it was synced; the segment is kept in \(evidenceDirectory)")
     try keepEvidence(segment.path)

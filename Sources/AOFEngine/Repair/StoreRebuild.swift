@@ -16,7 +16,7 @@ struct StoreRebuild {
   let sources: RecoverySources
   let environment: Environment
   private let settings: StoreSettings
-  let incidents: Incidents
+  let observation: Observation
   private let localChunks: LocalChunkStore
   private var frames: [LogID: LogRebuild.Frames] = [:]
   private var walDirectories: [WalDirectoryRecord] = []
@@ -32,7 +32,7 @@ struct StoreRebuild {
     self.sources = sources
     self.environment = environment
     self.settings = settings
-    incidents = Incidents(clock: environment.clock, logger: logger)
+    observation = Observation(clock: environment.clock, logger: logger)
     localChunks = LocalChunkStore(disk: environment.disk)
     walDirectories = sources.survey.walDirectories
     let wal = settings.walDirectory
@@ -92,7 +92,7 @@ struct StoreRebuild {
       var recovery = WalRecovery(
         directory: WalDirectoryRecord(
           id: directory.id, path: layout.resolve(directory.path), firstSequence: directory.firstSequence),
-        logs: own, storeID: sources.storeID, environment: environment, chunks: localChunks, incidents: incidents,
+        logs: own, storeID: sources.storeID, environment: environment, chunks: localChunks, observation: observation,
         evidenceDirectory: layout.evidence)
       try recovery.run()
       var isLost = false
@@ -108,7 +108,7 @@ struct StoreRebuild {
       if isLost { try keepSegments(of: directory) }
       walDirectories[index].firstSequence = recovery.nextSequence
     }
-    notes += incidents.all.map(\.message)
+    notes += observation.incidents.map(\.message)
   }
 
   private mutating func keepSegments(of directory: WalDirectoryRecord) throws(AofError) {

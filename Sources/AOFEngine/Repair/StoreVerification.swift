@@ -90,11 +90,11 @@ struct StoreVerification {
         report.problems.append("the WAL directory \(record.path) is missing; the ends of logs may be in it")
         continue
       }
-      let incidents = Incidents(clock: environment.clock, logger: Self.silent)
+      let observation = Observation(clock: environment.clock, logger: Self.silent)
       var recovery = WalRecovery(
         directory: record, logs: survey.logs.filter { $0.walDirectory == record.id }, storeID: storeID,
         environment: Environment(disk: forgetful, clock: environment.clock, random: environment.random),
-        chunks: chunks, incidents: incidents, evidenceDirectory: layout.evidence)
+        chunks: chunks, observation: observation, evidenceDirectory: layout.evidence)
       let kept = forgetful.wouldBeCreated.count
       do throws(AofError) {
         try recovery.run()
@@ -105,7 +105,7 @@ struct StoreVerification {
       let failed = survey.logs.filter { $0.failure == nil && recovery.logs[$0.id]?.record.failure != nil }
       let isDamaged =
         !failed.isEmpty || forgetful.wouldBeCreated[kept...].contains { $0.hasPrefix(layout.evidence + "/") }
-      let messages = incidents.all.map(\.message)
+      let messages = observation.incidents.map(\.message)
       if isDamaged { report.problems += messages } else { report.notes += messages }
       for (id, log) in recovery.logs { tails[id] = log.tail }
     }

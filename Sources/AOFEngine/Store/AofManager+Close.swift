@@ -11,6 +11,7 @@ extension AofManager {
     endCheck()
     services.checkpointer.cancel()
     services.automaticCheckpoints.end()
+    endWaits()
     services.maintenance.close()
     services.compression.close()
     services.hydrator.close()
@@ -36,18 +37,21 @@ extension AofManager {
     if let failure { throw failure }
   }
 
+  /// Ends all waits for watermarks.
+  package func endWaits() { observation.marks.endAll(AofError(.interrupted, "the store is being closed")) }
+
   // MARK: The check of the manifest
 
   /// Checks the whole manifest beside its use; what is wrong becomes an incident. On a thread of its own: it takes as
   /// long as the manifest is large, and seals must not wait for it.
   func startCheck() throws(AofError) {
     let check = ManifestCheck(services.manifest.path)
-    let incidents = services.incidents
+    let observation = services.observation
     let thread = try SystemThread.start("aofs-check") {
       do throws(AofError) {
-        for problem in try check.run() ?? [] { incidents.report("the manifest: \(problem)") }
+        for problem in try check.run() ?? [] { observation.report(.damage, "the manifest: \(problem)") }
       } catch {
-        incidents.report("the manifest could not be checked: \(error)")
+        observation.report(error, "the manifest could not be checked")
       }
     }
     state.withLock { $0.check = (check, thread) }
@@ -105,7 +109,7 @@ extension AofManager {
         services.reserve.refill()
         if let failure { throw failure }
       } catch {
-        services.incidents.report("segments of the WAL in \(wal.record.path) could not be released: \(error)")
+        services.observation.report(error, "segments of the WAL in \(wal.record.path) could not be released")
       }
     }
     if !isQueued { wal.gate.open() }
@@ -117,7 +121,7 @@ extension AofManager {
       do throws(AofError) {
         try wal.pool.refill()
       } catch {
-        services.incidents.report("the next segment of the WAL in \(wal.record.path) could not be prepared: \(error)")
+        services.observation.report(error, "the next segment of the WAL in \(wal.record.path) could not be prepared")
       }
     }
   }

@@ -41,7 +41,7 @@ struct StoreOpening {
   private let layout: StoreLayout
   private let options: StoreOptions
   private let environment: Environment
-  private let incidents: Incidents
+  private let observation: Observation
   private let givenRemote: (any RemoteStore)?
   let reserve: SpaceReserve
 
@@ -52,7 +52,7 @@ struct StoreOpening {
     self.options = options
     self.environment = environment
     givenRemote = remote
-    incidents = Incidents(clock: environment.clock, logger: logger)
+    observation = Observation(clock: environment.clock, logger: logger)
     reserve = SpaceReserve(layout, size: options.reserve, disk: environment.disk)
   }
 
@@ -68,15 +68,16 @@ struct StoreOpening {
     let remote = if let givenRemote { givenRemote } else { try openRemote(settings, manifest) }
     let nameSpace = try NameSpace(manifest)
     let checkpointer = try Checkpointer(
-      manifest: manifest, nameSpace: nameSpace, remote: remote, environment: environment, incidents: incidents,
+      manifest: manifest, nameSpace: nameSpace, remote: remote, environment: environment, observation: observation,
       storeID: settings.storeID, epoch: try manifest.beginEpoch())
     let services = EngineServices(
-      environment: environment, manifest: manifest, localChunks: LocalChunkStore(disk: environment.disk, usage: CacheUsage(limit: settings.cacheSize)),
+      environment: environment, manifest: manifest,
+      localChunks: LocalChunkStore(disk: environment.disk, usage: CacheUsage(limit: settings.cacheSize)),
       remoteChunks: RemoteChunkStore(
         store: remote, crc32c: { CRC32C.checksum($1, continuing: $0) }, random: environment.random),
       hydrator: Hydrator(try environment.makeQueue(.hydration)), checkpointer: checkpointer,
       maintenance: try environment.makeQueue(.maintenance), compression: try environment.makeQueue(.compression),
-      compressionLevel: options.compressionLevel, incidents: incidents, reserve: reserve)
+      compressionLevel: options.compressionLevel, observation: observation, reserve: reserve)
     let (descriptors, wals) = try recover(manifest, services: services, storeID: storeID)
     reserve.refill()
     return AofManager(
@@ -92,7 +93,7 @@ struct StoreOpening {
     guard let problem = try Manifest.journalProblem(of: layout.manifest, on: environment.disk) else { return }
     let journal = try environment.disk.open(Manifest.journal(of: layout.manifest), .read)
     let copy = try Evidence(layout, environment).keep(0..<journal.size(), of: journal, as: "manifest.sqlite-wal")
-    incidents.report("the manifest: \(problem)" + (copy.map { "; the journal is kept as \($0)" } ?? ""))
+    observation.report(.damage, "the manifest: \(problem)" + (copy.map { "; the journal is kept as \($0)" } ?? ""))
   }
 
   /// What would lead astray: names that are no tree, ids that would be used twice. Of a log that is damaged otherwise the
@@ -106,7 +107,7 @@ struct StoreOpening {
         remedy: "'aofs verify' tells more, and 'aofs recover' makes a new one of what can be read")
     }
     for problem in names.problems(with: try manifest.logs(), try manifest.walDirectories()) {
-      incidents.report("the manifest: \(problem)")
+      observation.report(.damage, "the manifest: \(problem)")
     }
   }
 
@@ -182,13 +183,13 @@ struct StoreOpening {
   /// The remote; created as long as nothing was published to it. Later one that is not there is away, not new.
   private func openRemote(_ settings: StoreSettings, _ manifest: Manifest) throws(AofError) -> any RemoteStore {
     let location = try RemoteLocation(parsing: settings.remote, workingDirectory: layout.root)
-    let incidents = incidents
-    let report: @Sendable (String) -> Void = { incidents.report($0) }
+    let observation = observation
+    let report: @Sendable (String) -> Void = { observation.report(.remote, $0) }
     if try manifest.remoteSequence() == 0 { return try location.open(create: true, report: report) }
     do throws(AofError) {
       return try location.open(create: false, report: report)
     } catch {
-      incidents.report("the remote is not used for now: \(error)")
+      observation.report(.remote, "the remote is not used for now: \(error)")
       return ReopeningRemoteStore(location) { () throws(AofError) in
         try location.open(create: false, report: report)
       }
@@ -266,12 +267,12 @@ struct StoreOpening {
       }
       var recovery = WalRecovery(
         directory: record, logs: descriptors.values.filter { $0.walDirectory == record.id }, storeID: storeID,
-        environment: environment, chunks: services.localChunks, incidents: incidents,
+        environment: environment, chunks: services.localChunks, observation: observation,
         evidenceDirectory: layout.evidence)
       try recovery.run()
       let wal = try WriteAheadLog(
         record: record, firstSequence: recovery.nextSequence, base: recovery.end, storeID: storeID,
-        environment: environment)
+        environment: environment, observation: observation)
       let news = recovery.logs.values.filter(\.hasNews)
       try manifest.recordApplied(news.map(\.progress), firstSequences: [record.id: recovery.nextSequence])
       for log in news { descriptors[log.record.id] = log.recovered }

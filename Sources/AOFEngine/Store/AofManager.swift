@@ -62,7 +62,7 @@ public final class AofManager: Sendable {
   public var settings: StoreSettings { state.withLock { $0.settings } }
 
   /// What went wrong since the store was opened, oldest first.
-  public var incidents: [Incident] { services.incidents.all }
+  public var incidents: [Incident] { services.observation.incidents }
 
   /// The number of this opening of the store.
   public var epoch: UInt64 { services.checkpointer.epoch }
@@ -166,7 +166,7 @@ public final class AofManager: Sendable {
     guard state.withLock({ $0.wals[record.id] }) == nil else { return record.id }
     let wal = try WriteAheadLog(
       record: record, firstSequence: record.firstSequence, base: .zero, storeID: try StoreOpening.storeID(settings),
-      environment: services.environment)
+      environment: services.environment, observation: services.observation)
     watch(wal)
     state.withLock { $0.wals[record.id] = wal }
     return record.id

@@ -20,8 +20,9 @@ final class EngineServices: Sendable {
   let evictor = Evictor()
   /// Counts the uses of sealed chunks.
   let uses = UseCounter()
-  let incidents: Incidents
+  let observation: Observation
   let reserve: SpaceReserve
+  let reads = ReadCounts()
 
   /// What the chunk files take of the quota.
   var cache: CacheUsage { localChunks.usage }
@@ -29,7 +30,7 @@ final class EngineServices: Sendable {
   init(
     environment: Environment, manifest: Manifest, localChunks: LocalChunkStore, remoteChunks: RemoteChunkStore,
     hydrator: Hydrator, checkpointer: Checkpointer, maintenance: any JobQueue, compression: any JobQueue,
-    compressionLevel: Int32, incidents: Incidents, reserve: SpaceReserve
+    compressionLevel: Int32, observation: Observation, reserve: SpaceReserve
   ) {
     self.environment = environment
     self.manifest = manifest
@@ -40,7 +41,7 @@ final class EngineServices: Sendable {
     self.maintenance = maintenance
     self.compression = compression
     self.compressionLevel = compressionLevel
-    self.incidents = incidents
+    self.observation = observation
     self.reserve = reserve
   }
 }

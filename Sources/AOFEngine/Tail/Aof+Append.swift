@@ -187,6 +187,7 @@ extension Aof {
   /// Makes reserved bytes visible: their frames are written, up to the WAL position `end`.
   func publish(_ pending: UnsafeMutablePointer<PendingAppend>, through end: WalPosition, time: UnixTime) {
     state.change { state in
+      if state.tail == state.remote { state.oldestUnpublished = time }
       let tail = pending.pointee.lsn + pending.pointee.byteCount
       switch pending.pointee.kind {
       case .inline: state.buffer.active?.count += pending.pointee.byteCount

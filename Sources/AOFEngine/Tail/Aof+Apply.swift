@@ -39,5 +39,6 @@ extension Aof {
       state.applied = max(state.applied, progress.applied)
       state.durable = max(state.durable, progress.applied)
     }
+    services.observation.marks.moved()
   }
 }

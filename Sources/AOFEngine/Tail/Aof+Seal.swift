@@ -1,6 +1,7 @@
 import AOFCore
 import AOFFormat
 import AOFManifest
+import AOFSystem
 
 extension Aof {
   /// Makes everything up to the tail immutable and durable, with its checksums in the manifest. The tail starts anew
@@ -27,6 +28,7 @@ extension Aof {
 
   /// Seals up to the LSN that `limit` picks: the tail, or a chunk boundary. The caller does the log's maintenance.
   func seal(upTo limit: (LogState) -> LSN) throws(AofError) -> Range<LSN>? {
+    let watch = Stopwatch()
     guard let plan = try planSeal(limit) else { return nil }
     do throws(AofError) {
       try services.reserve.tidingOver { () throws(AofError) in
@@ -40,6 +42,8 @@ extension Aof {
       throw error
     }
     finishSeal(plan)
+    services.observation.report(.seal(id, plan.range, took: watch.elapsed))
+    services.observation.marks.moved()
     return plan.range
   }
 
@@ -145,7 +149,7 @@ extension Aof {
       } catch where error.code == .purged {
         return
       } catch {
-        services.incidents.report("the tail of log \(id) could not be sealed or applied: \(error)")
+        services.observation.report(error, "the tail of log \(id) could not be sealed or applied")
       }
     }
   }

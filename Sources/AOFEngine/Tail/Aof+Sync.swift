@@ -67,5 +67,6 @@ extension Aof {
     state.withLock { state in
       if state.generation == target.generation { state.durable = max(state.durable, target.tail) }
     }
+    services.observation.marks.moved()
   }
 }

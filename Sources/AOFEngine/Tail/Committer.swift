@@ -22,6 +22,9 @@ struct Committer: ~Copyable {
   private(set) var firstGathered: UnsafeMutablePointer<PendingAppend>?
   private var lastGathered: UnsafeMutablePointer<PendingAppend>?
   private(set) var gatheredSize = 0
+  /// The records of those appends, and the bytes that they are for their logs.
+  private(set) var gatheredRecords = 0
+  private(set) var gatheredBytes = 0
   private var frameCount = 0
   /// Headers and small bodies. Where nothing else is gathered, that is the whole of what is written.
   private let staging: UnsafeMutableRawBufferPointer
@@ -79,6 +82,8 @@ struct Committer: ~Copyable {
     append.pointee.next = nil
     if let last = lastGathered { last.pointee.next = append } else { firstGathered = append }
     lastGathered = append
+    gatheredRecords += append.pointee.records.count
+    gatheredBytes += append.pointee.byteCount
   }
 
   /// The next `count` bytes of the staging buffer.
@@ -121,6 +126,8 @@ struct Committer: ~Copyable {
     if !pieces.isEmpty { pieces.removeAll(keepingCapacity: true) }
     stagedInPieces = 0
     gatheredSize = 0
+    gatheredRecords = 0
+    gatheredBytes = 0
     frameCount = 0
     staged = 0
   }

@@ -35,6 +35,8 @@ struct LogState {
   /// The WAL position after the log's last frame.
   var lastFrame: WalPosition
   var lastAppend: UnixTime
+  /// A time not after the append of the first byte past `remote`, as far as it is known; without meaning if there is none.
+  var oldestUnpublished: UnixTime
   var buffer = TailBuffer()
   /// Checksums from `sealed` to `tail`.
   var checksums: FrameAccumulator
@@ -74,6 +76,7 @@ struct LogState {
     largeSynced = record.applied
     self.lastFrame = lastFrame
     self.lastAppend = lastAppend
+    oldestUnpublished = lastAppend
     checksums = FrameAccumulator(start: record.sealed, frames: record.appliedFrames)
     inherited = record.appliedFrames
     inheritedEnd = record.applied

@@ -91,7 +91,11 @@ extension WriteAheadLog {
     committer.pointee.position = committer.pointee.position + committer.pointee.gatheredSize
     let end = committer.pointee.position
     // Before anything is visible: a sync of it must find that it is written.
-    state.withLock { $0.written = end }
+    let (records, bytes) = (committer.pointee.gatheredRecords, committer.pointee.gatheredBytes)
+    state.withLock { state in
+      state.written = end
+      state.counts.wrote(records, bytes)
+    }
     var next: UnsafeMutablePointer<PendingAppend>? = first
     while let append = next {
       append.pointee.log.publish(append, through: end, time: stamp.time)

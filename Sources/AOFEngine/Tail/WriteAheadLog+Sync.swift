@@ -58,6 +58,7 @@ extension WriteAheadLog {
     let own = isLast ? 1 : 0
     awaitGroup(besides: own)
     let (files, end) = state.withLock { ($0.unsyncedFiles, $0.written) }
+    let watch = Stopwatch()
     var failure: AofError?
     do throws(AofError) {
       for file in files { try file.syncData() }
@@ -65,11 +66,13 @@ extension WriteAheadLog {
       fail(error)
       failure = self.failure
     }
+    let took = watch.elapsed
     var successor: Parker?
     let (served, keepsRole, mustQueue) = state.withLock { state in
       if failure == nil { state.synced = end }
       let served = state.takeServed(failure: failure)
       state.lastGroup = served.count + own
+      if failure == nil { state.counts.flushed(for: state.lastGroup, took: took) }
       let isAwaited = !state.syncWaiters.isEmpty
       if isLast, isAwaited { successor = state.takeWaitingThread() }
       let mustQueue = isLast && isAwaited && successor == nil
@@ -80,6 +83,7 @@ extension WriteAheadLog {
     successor?.unpark()
     if mustQueue, !flusher.add({ [self] in flushWhileAwaited() }) { flushWhileAwaited() }
     for waiter in served { waiter.tell(failure) }
+    observation.marks.moved()
     return keepsRole
   }
 

@@ -29,6 +29,7 @@ final class WriteAheadLog: Sendable {
     var segments: [LiveSegment]
     /// Set once, by the first write or sync that failed beyond repair, and never cleared.
     var failure: AofError?
+    var counts = WalCounts()
   }
 
   /// A segment that still protects bytes.
@@ -45,6 +46,7 @@ final class WriteAheadLog: Sendable {
   let storeID: StoreID
   let pool: SegmentPool
   let environment: Environment
+  let observation: Observation
   /// Closed while the WAL has too many segments that a release under way may take from it.
   let gate = AppendGate()
   /// Called, outside of all locks, when a segment is full.
@@ -56,11 +58,13 @@ final class WriteAheadLog: Sendable {
 
   /// Starts a WAL with a fresh segment. Whatever older segments hold has been recovered.
   init(
-    record: WalDirectoryRecord, firstSequence: UInt64, base: WalPosition, storeID: StoreID, environment: Environment
+    record: WalDirectoryRecord, firstSequence: UInt64, base: WalPosition, storeID: StoreID, environment: Environment,
+    observation: Observation
   ) throws(AofError) {
     self.record = record
     self.storeID = storeID
     self.environment = environment
+    self.observation = observation
     pool = try SegmentPool(directory: record.path, environment: environment)
     flusher = try environment.makeQueue(.flush)
     let segment = try pool.activate(
@@ -194,11 +198,14 @@ final class WriteAheadLog: Sendable {
   /// Gives up on the WAL: a kernel that failed a sync may have dropped the pages, so nothing is tried again.
   /// - Parameter isFinal: whether `error` says all that there is to say.
   func fail(_ error: AofError, isFinal: Bool = false) {
-    state.withLock { state in
-      guard state.failure == nil else { return }
-      state.failure = isFinal ? error : AofError(
-        .localFailure, "the WAL in \(record.path) failed; its logs take no more appends",
-        remedy: "check the disk, then unmount and mount again", cause: error)
+    let failure = isFinal ? error : AofError(
+      .localFailure, "the WAL in \(record.path) failed; its logs take no more appends",
+      remedy: "check the disk, then unmount and mount again", cause: error)
+    let isNew = state.withLock { state in
+      guard state.failure == nil else { return false }
+      state.failure = failure
+      return true
     }
+    if isNew, !isFinal { observation.report(.disk, "\(failure)") }
   }
 }

@@ -214,7 +214,7 @@ extension AofManager {
     do throws(AofError) {
       try body()
     } catch {
-      services.incidents.report("logs in the trash could not be purged, and will be later: \(error)")
+      services.observation.report(error, "logs in the trash could not be purged, and will be later")
     }
   }
 }

@@ -37,7 +37,7 @@ extension Aof {
   }
 
   private func reportUnfreed(_ place: String, _ error: AofError) {
-    services.incidents.report("the space of log \(id) \(place) is not free yet: \(error)")
+    services.observation.report(error, "the space of log \(id) \(place) is not free yet")
   }
 }
 
@@ -55,7 +55,7 @@ extension AofManager {
           // One that takes no appends is left as it is.
           if log.failure == nil { try log.freeLeftovers() }
         } catch {
-          services.incidents.report("what is left of truncations of log \(id) was not freed: \(error)")
+          services.observation.report(error, "what is left of truncations of log \(id) was not freed")
         }
       }
     }

@@ -65,6 +65,8 @@ extension Aof {
       for chunk in chunks.trim(below: head, keeping: kept) { chunk.waitForFills() }
       freeBelowHead()
     }
+    services.observation.report(.trim(id, head))
+    services.observation.marks.moved()
     return head
   }
 
@@ -97,6 +99,7 @@ extension Aof {
         }
       }
     }
+    services.observation.report(.truncation(id, lsn, next))
     return lsn
   }
 

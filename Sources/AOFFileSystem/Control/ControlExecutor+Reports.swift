@@ -50,8 +50,9 @@ extension ControlExecutor {
     let settings = manager.settings
     return StoreStatus(
       store: manager.path, storeID: settings.storeID, chunkSize: settings.chunkSize.byteCount.rawValue,
-      cacheSize: settings.cacheSize.rawValue, trashAge: settings.trashAge.seconds, remote: settings.remote, walDirectory: settings.walDirectory,
-      logs: try everyLog().map(status),
+      cacheSize: settings.cacheSize.rawValue, trashAge: settings.trashAge.seconds, remote: settings.remote,
+      walDirectory: settings.walDirectory, logs: try everyLog().map(status),
+      walFailures: manager.walFailures.map { "\($0)" }, running: running.report,
       incidents: manager.incidents.map { "\($0.time.rfc3339) \($0.message)" })
   }
 

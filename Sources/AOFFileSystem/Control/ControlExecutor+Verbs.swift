@@ -46,6 +46,10 @@ extension ControlExecutor {
     let tail = named.log.watermarks.tail
     let wanted = range.map { min($0.lowerBound, tail)..<min($0.upperBound, tail) }
     if let wanted, wanted.isEmpty { return "fetched 0 bytes" }
+    let number = running.begin(
+      ControlCommand.hydrate(.log(named.path), wanted).summary,
+      RunningCommands.Progress(log: named.log, range: wanted, total: try named.log.coldBytes(in: wanted)))
+    defer { running.end(number) }
     return "fetched \(try named.log.hydrate(wanted).rawValue) bytes"
   }
 

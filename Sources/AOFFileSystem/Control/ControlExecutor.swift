@@ -31,6 +31,9 @@ package final class ControlExecutor: Sendable {
   /// Bytes at the end of each log that `evict` leaves on the local disk.
   let residentTail: Int
   let whenEvicted: @Sendable (LogID) -> Void
+  let running: RunningCommands
+  /// Ends waits whose time is up.
+  let alarms = AlarmClock()
   private let last = Lock("")
 
   /// - Parameter whenEvicted: called after each eviction and trim, on the thread of the command; for a mount, to drop
@@ -39,43 +42,18 @@ package final class ControlExecutor: Sendable {
     self.manager = manager
     self.residentTail = residentTail
     self.whenEvicted = whenEvicted
-  }
-
-  /// Understands all lines, then carries them out in order, up to the first that fails.
-  ///
-  /// Blocks on the local disk and on the remote: never call it on a thread that must not wait.
-  /// - Parameter defaultLog: the log whose own control file was written to; nil for the store's.
-  package func execute(_ bytes: [UInt8], defaultLog: LogID?) -> ControlAnswer {
-    let answer = answer(to: bytes, defaultLog: defaultLog)
-    last.withLock { $0 = answer.text }
-    return answer
+    running = RunningCommands(clock: SystemClock())
   }
 
   /// The text of the answer that was given last.
   package func lastResult() -> String { last.withLock { $0 } }
 
-  private func answer(to bytes: [UInt8], defaultLog: LogID?) -> ControlAnswer {
-    let commands: [ControlCommand]
-    do throws(AofError) {
-      commands = try ControlParser.commands(bytes, scope: defaultLog == nil ? .store : .log)
-    } catch {
-      return ControlAnswer(text: "error: \(error)\n", error: error)
-    }
-    var text = ""
-    var cuts: [ControlAnswer.Cut] = []
-    for (index, command) in commands.enumerated() {
-      let answer = execute(command, defaultLog: defaultLog)
-      text += answer.text
-      cuts += answer.cuts
-      guard let error = answer.error else { continue }
-      let left = commands.count - index - 1
-      if left > 0 { text += "not tried after this failure: \(left) more command\(left == 1 ? "" : "s")\n" }
-      return ControlAnswer(text: text, error: error, cuts: cuts)
-    }
-    return ControlAnswer(text: text, error: nil, cuts: cuts)
-  }
+  func note(_ answer: ControlAnswer) { last.withLock { $0 = answer.text } }
 
-  private func execute(_ command: ControlCommand, defaultLog: LogID?) -> ControlAnswer {
+  /// Carries out one command that waits for no watermark.
+  func execute(_ command: ControlCommand, defaultLog: LogID?) -> ControlAnswer {
+    let number = running.begin(command.summary)
+    defer { running.end(number) }
     do throws(AofError) {
       switch command {
       case .help: return ControlAnswer(text: ControlVerb.helpText, error: nil)
@@ -101,6 +79,7 @@ package final class ControlExecutor: Sendable {
       case .trash(let format): return try trash(format)
       case .restore(let log, let path): return try restore(log, as: path)
       case .purge(let target): return try purge(target)
+      case .wait: return ControlAnswer(text: "", error: nil)
       }
     } catch {
       return ControlAnswer(text: "error: \(error)\n", error: error)

@@ -7,6 +7,8 @@ enum ControlNode: Hashable, Sendable {
   /// `.ctl/command`: commands for the whole store.
   case command
   case storeFile(StoreFile)
+  /// `.ctl/events`: a stream, which ends when the mount does.
+  case events
   /// `.ctl/logs`, and below it one directory for each directory of the store.
   case directory(NodeID)
   /// The directory with the control files of one log.
@@ -18,6 +20,7 @@ enum ControlNode: Hashable, Sendable {
     case result
     case status
     case statusJSON = "status.json"
+    case metrics
   }
 
   enum LogFile: String, CaseIterable, Sendable {
@@ -32,12 +35,13 @@ enum ControlNode: Hashable, Sendable {
 
   static let directoryName = ".ctl"
   static let commandName = "command"
+  static let eventsName = "events"
   static let logsName = "logs"
 
   var isDirectory: Bool {
     switch self {
     case .root, .directory, .log: true
-    case .command, .storeFile, .logCommand, .logFile: false
+    case .command, .storeFile, .events, .logCommand, .logFile: false
     }
   }
 
@@ -48,7 +52,20 @@ enum ControlNode: Hashable, Sendable {
     }
   }
 
-  var permissions: UInt32 { isDirectory ? 0o700 : isCommand ? 0o600 : 0o400 }
+  /// Whether each look-up gets a number of its own: opens of one inode share its lock in the kernel, and one would wait
+  /// behind another that is answered late.
+  var isLookedUpAnew: Bool { isCommand || self == .events }
+
+  /// - Parameter metrics: the permissions of the metrics. Whoever may read those may pass through the directory above.
+  func permissions(metrics: UInt32) -> UInt32 {
+    switch self {
+    case .root: 0o700 | (metrics & 0o044) >> 2
+    case .storeFile(.metrics): metrics
+    case .directory, .log: 0o700
+    case .command, .logCommand: 0o600
+    case .storeFile, .events, .logFile: 0o400
+    }
+  }
 }
 
 /// The part of the store's name space that the tree below `.ctl/logs` mirrors.
@@ -64,6 +81,7 @@ extension ControlNode {
     switch self {
     case .root:
       if text == ControlNode.commandName { return .command }
+      if text == ControlNode.eventsName { return .events }
       if text == ControlNode.logsName { return .directory(.root) }
       return StoreFile(rawValue: text).map { .storeFile($0) }
     case .directory(let directory):
@@ -72,7 +90,7 @@ extension ControlNode {
     case .log(let log):
       if text == ControlNode.commandName { return .logCommand(log) }
       return LogFile(rawValue: text).map { .logFile(log, $0) }
-    case .command, .storeFile, .logCommand, .logFile:
+    case .command, .storeFile, .events, .logCommand, .logFile:
       return nil
     }
   }
@@ -85,11 +103,11 @@ extension ControlNode {
     func directory(_ name: [UInt8]) -> DirectoryEntry { DirectoryEntry(name: name, node: nil, kind: .directory) }
     return switch self {
     case .root:
-      files([ControlNode.commandName] + StoreFile.allCases.map(\.rawValue))
+      files([ControlNode.commandName, ControlNode.eventsName] + StoreFile.allCases.map(\.rawValue))
         + [directory(Array(ControlNode.logsName.utf8))]
     case .directory(let node): space.names(in: node).map { directory($0.name.bytes) }
     case .log: files([ControlNode.commandName] + LogFile.allCases.map(\.rawValue))
-    case .command, .storeFile, .logCommand, .logFile: []
+    case .command, .storeFile, .events, .logCommand, .logFile: []
     }
   }
 }

@@ -10,7 +10,7 @@ extension NodeID {
 
 /// The numbers of control nodes, kept for as long as the kernel knows them.
 ///
-/// A command file gets a new number for each look-up: two opens of one inode share its lock in the kernel,
+/// Command files and the events get a new number for each look-up: two opens of one inode share its lock in the kernel,
 /// and a second command would wait behind one that is running.
 final class ControlNodeTable: Sendable {
   private struct Known {
@@ -37,7 +37,7 @@ final class ControlNodeTable: Sendable {
       let id = NodeID(rawValue: NodeID.controlBit | state.next)
       state.next += 1
       state.known[id] = Known(node: node, lookups: 1)
-      if !node.isCommand { state.numbers[node] = id }
+      if !node.isLookedUpAnew { state.numbers[node] = id }
       return id
     }
   }

@@ -49,7 +49,7 @@ extension FileSystem {
     let now = options.clock.now()
     return Entry(
       attributes: FileAttributes(
-        node: id, kind: node.isDirectory ? .directory : .regular, permissions: node.permissions,
+        node: id, kind: node.isDirectory ? .directory : .regular, permissions: node.permissions(metrics: options.metricsPermissions),
         links: node.isDirectory ? 2 : 1, userID: options.owner.userID, groupID: options.owner.groupID,
         accessTime: now, modificationTime: now, changeTime: now),
       nameValidity: 0, attributeValidity: 0)
@@ -71,6 +71,9 @@ extension FileSystem {
     case .root, .directory, .log: throw AofError(.isADirectory, "a control directory cannot be opened as a file")
     case .command: handle = .command(CommandHandle(defaultLog: nil))
     case .logCommand(let log): handle = .command(CommandHandle(defaultLog: log))
+    case .events:
+      try refuseWriting(flags)
+      handle = .events(events.makeReader())
     case .storeFile(let file):
       try refuseWriting(flags)
       handle = .text(Array(text(of: file).utf8))
@@ -78,7 +81,8 @@ extension FileSystem {
       try refuseWriting(flags)
       handle = .text(Array(try text(of: file, log).utf8))
     }
-    return OpenAnswer(handle: handles.insert(handle), bypassesCache: true, keepsCache: false)
+    return OpenAnswer(
+      handle: handles.insert(handle), bypassesCache: true, keepsCache: false, isStream: node == .events)
   }
 
   private func refuseWriting(_ flags: OpenFlags) throws(AofError) {
@@ -91,6 +95,7 @@ extension FileSystem {
     case .result: control.lastResult()
     case .status: control.statusText()
     case .statusJSON: control.statusJSON()
+    case .metrics: control.metricsText()
     }
   }
 
@@ -112,11 +117,13 @@ extension FileSystem {
     let command = Array(bytes)
     return .later(
       Deferred(isInterruptible: true) { [self] whenDone in
-        let queued = commands.add {
-          let answer = self.control.execute(command, defaultLog: handle.defaultLog)
-          handle.answered(answer.text)
-          let result = answer.error.map { .failure($0) } ?? Result<Int, AofError>.success(command.count)
-          self.forget(answer.cuts[...]) { whenDone(result) }
+        let resume: ControlExecutor.Resume = { [commands] job in commands.add(job) }
+        let queued = resume {
+          self.control.execute(command, defaultLog: handle.defaultLog, resume: resume) { answer in
+            handle.answered(answer.text)
+            let result = answer.error.map { .failure($0) } ?? Result<Int, AofError>.success(command.count)
+            self.forget(answer.cuts[...]) { whenDone(result) }
+          }
         }
         if !queued { whenDone(.failure(AofError(.busy, "the file system is being unmounted"))) }
       })

@@ -7,6 +7,7 @@ enum Handle: Sendable {
   case command(CommandHandle)
   /// A control file: its text as it was when the file was opened.
   case text([UInt8])
+  case events(EventReader)
   case directory(DirectoryStream)
 }
 
@@ -27,4 +28,6 @@ package struct OpenAnswer: Hashable, Sendable {
   package var bypassesCache: Bool
   /// The pages that the kernel holds stay: they are dropped when they change, not at open.
   package var keepsCache: Bool
+  /// Read in order, without a position.
+  package var isStream = false
 }

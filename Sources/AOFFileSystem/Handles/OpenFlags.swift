@@ -12,6 +12,8 @@ package struct OpenFlags: RawRepresentable, Hashable, Sendable {
   package var isExclusive: Bool { rawValue & O_EXCL != 0 }
   /// O_DSYNC, and O_SYNC, which contains it.
   package var syncsEachWrite: Bool { rawValue & O_DSYNC != 0 }
+  /// Whether a read or write that cannot be answered at once is to fail.
+  package var neverWaits: Bool { rawValue & O_NONBLOCK != 0 }
   /// The reader asked for no page cache.
   package var isDirect: Bool { rawValue & O_DIRECT != 0 }
 }

@@ -55,18 +55,23 @@ struct MountCommand: ParsableCommand {
       "How much to log: trace, debug, info, notice, warning, error or critical (default: notice).",
       valueName: "level"))
   var logLevel: String?
+  @Option(
+    help: ArgumentHelp("Who may read .ctl/metrics, in octal: 0400, 0440 or 0444 (default: 0400).", valueName: "mode"))
+  var metricsMode: String?
   @Flag(name: .customShort("f"), help: "Stay in the foreground.") var foreground = false
   @Option(
     name: .customShort("o"),
     help: ArgumentHelp(
-      "Options as mount(8) has them: ro, nodelete, noatime, allow_other, chunk_size=…", valueName: "options"))
+      "Options as mount(8) has them: ro, nodelete, nonempty, noatime, uid=…, chunk_size=…", valueName: "options"))
   var options: [String] = []
 
   @Option(help: .hidden) var readyDescriptor: Int32?
 
   func run() throws {
     if let readyDescriptor { return try runDaemon(ReadyReporter(descriptor: readyDescriptor)) }
-    try MountPointCheck.check(mountPoint: mountPoint, store: store)
+    let list = try optionList()
+    try MountPointCheck.check(
+      mountPoint: mountPoint, store: store, mayHideFiles: list.switches.contains(.nonempty))
     let settings = try settings()
     if foreground { return try serve(settings, ReadyReporter(descriptor: nil)) }
     do {
@@ -78,6 +83,10 @@ struct MountCommand: ParsableCommand {
   }
 
   func settings() throws(AofError) -> MountSettings {
+    try MountSettings(store: store, mountPoint: mountPoint, options: optionList())
+  }
+
+  private func optionList() throws(AofError) -> MountOptionList {
     var list = try MountOptionList(parsing: options)
     try list.add(.remote, remote)
     try list.add(.chunkSize, chunkSize)
@@ -92,7 +101,8 @@ struct MountCommand: ParsableCommand {
     try list.add(.logFile, logFile)
     try list.add(.logLevel, logLevel)
     try s3.add(to: &list)
-    return try MountSettings(store: store, mountPoint: mountPoint, options: list)
+    try list.add(.metricsMode, metricsMode)
+    return list
   }
 
   /// The process that stays. Its errors go to the one that started it, while that waits.
@@ -108,11 +118,7 @@ struct MountCommand: ParsableCommand {
   private func serve(_ settings: MountSettings, _ reporter: ReadyReporter) throws(AofError) {
     // Before any thread is there that a signal could end the process on.
     Signals.blockForWaiting()
-    LoggingSystem.bootstrap { label in
-      var handler = StreamLogHandler.standardError(label: label)
-      handler.logLevel = settings.logLevel
-      return handler
-    }
+    ServiceLog.start(settings.logLevel)
     try MountSession(settings: settings, reporter: reporter).run()
   }
 }

@@ -10,6 +10,7 @@ struct MountSession {
   let settings: MountSettings
   let reporter: ReadyReporter
   private let logger = Logger(label: "aofs")
+  private let service = ServiceManager()
 
   init(settings: MountSettings, reporter: ReadyReporter) {
     self.settings = settings
@@ -21,17 +22,19 @@ struct MountSession {
   /// - Throws: what kept the mount from being made; `timedOut` if it had to be cut off; what closing the
   ///   store says.
   func run() throws(AofError) {
+    service?.tell(.status("opening \(settings.store)"))
     let manager = try StoreOpening.open(settings.store, options: settings.storeOptions)
     let stopper: MountStopper
     do throws(AofError) {
       stopper = MountStopper(
-        try mount(manager), manager: manager, stopTimeout: settings.stopTimeout, logger: logger)
+        try mount(manager), manager: manager, stopTimeout: settings.stopTimeout, service: service, logger: logger)
       try serve(stopper)
     } catch {
       logger.error("\(error)")
       do throws(AofError) { try manager.close() } catch { logger.error("closing the store: \(error)") }
       throw error
     }
+    service?.tell(.status("closing \(settings.store)"))
     checkpointAtEnd(manager)
     try manager.close()
     logger.notice("unmounted", metadata: ["mountpoint": "\(settings.mountPoint)"])
@@ -54,7 +57,11 @@ struct MountSession {
 
   private func serve(_ stopper: MountStopper) throws(AofError) {
     try stopper.start()
-    let probe = MountProbe(mountPoint: settings.mountPoint, reporter: reporter, logger: logger)
+    let (observation, service, settings) = (stopper.observation, service, settings)
+    let probe = MountProbe(mountPoint: settings.mountPoint, reporter: reporter, logger: logger) {
+      observation.report(.mount(settings.mountPoint))
+      service?.tell(.ready(status: "\(settings.store) is mounted on \(settings.mountPoint)"))
+    }
     defer { stopper.ended() }
     let logger = logger
     try stopper.mount.serve {
@@ -75,6 +82,9 @@ struct MountSession {
     var options = FileSystemOptions()
     options.kernelCache = notifier
     options.allowsDeletion = settings.allowsDeletion
+    options.owner.userID = settings.userID ?? options.owner.userID
+    options.owner.groupID = settings.groupID ?? options.owner.groupID
+    options.metricsPermissions = settings.metricsMode ?? options.metricsPermissions
     let files = try FileSystem(manager: manager, control: control, options: options)
     return try FuseMount.mount(files, notifier: notifier, options: settings.fuseOptions, logger: logger)
   }
@@ -85,6 +95,8 @@ struct MountProbe: Sendable {
   let mountPoint: String
   let reporter: ReadyReporter
   let logger: Logger
+  /// Called once, when the mount answers.
+  let whenReady: @Sendable () -> Void
 
   /// Blocks until the mount answers or fails. For a thread of its own, since the others answer it.
   func run() {
@@ -94,6 +106,7 @@ struct MountProbe: Sendable {
       // An early end of the mount shows the directory below it, which answers too.
       guard try FileFacts(of: mountPoint).isDirectory, entry?.type == MountedStore.type else { return }
       logger.notice("mounted", metadata: ["mountpoint": "\(mountPoint)"])
+      whenReady()
       reporter.report(.ready)
     } catch {
       reporter.report(ReadyReport(error))

@@ -27,6 +27,13 @@ struct MountSettings: Equatable {
   var stopTimeout: Int
   var logLevel: Logger.Level
   var logFile: String?
+  /// The permissions of `.ctl/metrics`.
+  var metricsMode: UInt32?
+  /// Who owns the control files; nil for who mounts.
+  var userID: UInt32?
+  var groupID: UInt32?
+  /// Whether the mount may hide files of its mount point.
+  var mayHideFiles: Bool
 
   static let defaultStopTimeout = 10_000
 
@@ -51,6 +58,10 @@ struct MountSettings: Equatable {
     compressionLevel = try settings[.compressionLevel].map(Self.level) ?? StoreOptions().compressionLevel
     logFile = try settings[.logFile].map(FileFacts.resolved)
     logLevel = try settings[.logLevel].map(Self.level) ?? .notice
+    metricsMode = try settings[.metricsMode].map(Self.metricsMode)
+    userID = try settings[.uid].map { text throws(AofError) in try Self.number(text, "user") }
+    groupID = try settings[.gid].map { text throws(AofError) in try Self.number(text, "group") }
+    mayHideFiles = options.switches.contains(.nonempty)
     var kernel = options
     if isRoot {
       // Logs belong to many users; the kernel keeps them apart by the files' permissions.
@@ -74,7 +85,13 @@ struct MountSettings: Equatable {
     if !allowsDeletion { arguments += ["-o", MountOptionList.Switch.nodelete.rawValue] }
     if let walDirectory { arguments += ["--wal-dir", walDirectory] }
     if let logFile { arguments += ["--log-file", logFile] }
-    if !kernelOptions.isEmpty { arguments += ["-o", kernelOptions.joined(separator: ",")] }
+    var options = kernelOptions
+    if let metricsMode { options.append("metrics_mode=0" + String(metricsMode, radix: 8)) }
+    if let userID { options.append("uid=\(userID)") }
+    if let groupID { options.append("gid=\(groupID)") }
+    if mayHideFiles { options.append(MountOptionList.Switch.nonempty.rawValue) }
+    if !allowsDeletion { options.append(MountOptionList.Switch.nodelete.rawValue) }
+    if !options.isEmpty { arguments += ["-o", options.joined(separator: ",")] }
     return arguments + ["--", store, mountPoint]
   }
 
@@ -97,6 +114,7 @@ struct MountSettings: Equatable {
     var options = MountOptions(mountPoint: mountPoint, source: store)
     options.allowOther = kernelOptions.contains("allow_other")
     options.readOnly = kernelOptions.contains("ro")
+    options.mayHideFiles = mayHideFiles
     // The kernel checks permissions in any case; the names are left for what libfuse alone knows.
     options.kernelOptions = kernelOptions.filter {
       !["allow_other", "ro", "default_permissions"].contains($0)
@@ -131,6 +149,22 @@ struct MountSettings: Equatable {
       throw AofError(.invalidArgument, "'\(text)' is not a compression level", remedy: "use 1 to 22")
     }
     return level
+  }
+
+  /// Octal; others may read at most, and the owner always does.
+  private static func metricsMode(_ text: String) throws(AofError) -> UInt32 {
+    guard let mode = UInt32(text, radix: 8), mode & 0o400 != 0, mode & ~0o444 == 0 else {
+      throw AofError(
+        .invalidArgument, "the metrics cannot have the mode '\(text)'", remedy: "use 0400, 0440, 0404 or 0444")
+    }
+    return mode
+  }
+
+  private static func number(_ text: String, _ what: String) throws(AofError) -> UInt32 {
+    guard let number = UInt32(text), number < .max else {
+      throw AofError(.invalidArgument, "'\(text)' is not the number of a \(what)", remedy: "'id NAME' shows it")
+    }
+    return number
   }
 
   private static func level(_ text: String) throws(AofError) -> Logger.Level {

@@ -1,3 +1,4 @@
+import AOFControl
 import AOFCore
 import AOFEngine
 import AOFFuse
@@ -15,16 +16,20 @@ final class MountStopper: Sendable {
   let mount: FuseMount
   private let manager: AofManager
   private let stopTimeout: Int
+  private let service: ServiceManager?
   private let logger: Logger
   private let state = Monitor(State())
 
   /// - Parameter stopTimeout: in milliseconds.
-  init(_ mount: FuseMount, manager: AofManager, stopTimeout: Int, logger: Logger) {
+  init(_ mount: FuseMount, manager: AofManager, stopTimeout: Int, service: ServiceManager?, logger: Logger) {
     self.mount = mount
     self.manager = manager
     self.stopTimeout = stopTimeout
+    self.service = service
     self.logger = logger
   }
+
+  var observation: Observation { manager.observation }
 
   /// Whether the mount was cut off while in use.
   var wasCut: Bool { state.withLock(\.wasCut) }
@@ -39,11 +44,16 @@ final class MountStopper: Sendable {
 
   private func run() {
     waitForStop()
+    service?.tell(.stopping(status: "unmounting \(mount.mountPoint)"))
+    manager.observation.report(.unmount(mount.mountPoint))
+    mount.prepareToEnd()
     logger.notice("stopping")
+    tellHolders("waits for those who use it, at most \(stopTimeout) ms", .notice)
     attempt { () throws(AofError) in try mount.detach() }
     waitForSecondStop()
     guard cut() else { return }
     logger.error("the mount is still in use: cutting it off")
+    tellHolders("is cut off from under", .error)
     if attempt({ () throws(AofError) in try mount.abort() }) { waitForSecondStop() }
     guard state.withLock({ !$0.hasEnded }) else { return }
     // Where the connection cannot be cut, or a thread is stuck beyond our reach, the end of the process cuts
@@ -52,6 +62,17 @@ final class MountStopper: Sendable {
     attempt { () throws(AofError) in try manager.close() }
     Signals.endProcess(AofsExitCode.tryAgain.rawValue)
   }
+
+  /// Names who keeps the mount in use.
+  private func tellHolders(_ what: String, _ level: Logger.Level) {
+    for holder in mount.holders(limit: Self.namedHolders) {
+      logger.log(
+        level: level,
+        "\(mount.mountPoint) \(what): process \(holder.process) (\(holder.command)) has \(ControlQuoting.line(holder.path)) open")
+    }
+  }
+
+  private static let namedHolders = 20
 
   /// What fails here has no one to throw to, and the next step is more forceful anyway.
   @discardableResult

@@ -33,6 +33,11 @@ struct MountedStore: Equatable {
     try ReportJSON.storeStatus(openControl("status.json", .read).readAll())
   }
 
+  /// In the text format of Prometheus.
+  func metrics() throws(AofError) -> String {
+    String(decoding: try openControl("metrics", .read).readAll(), as: UTF8.self)
+  }
+
   /// The answer to what was written on the same handle.
   private func answer(on file: ByteStream) throws(AofError) -> String {
     String(decoding: try file.readAll(from: 0), as: UTF8.self)

@@ -40,6 +40,13 @@ enum StoreAccess {
     }
   }
 
+  func metrics() throws(AofError) -> String {
+    switch self {
+    case .mounted(let store): try store.metrics()
+    case .open(_, let control): control.metricsText()
+    }
+  }
+
   func status() throws(AofError) -> StoreStatus {
     switch self {
     case .mounted(let store): try store.status()

@@ -1,0 +1,82 @@
+import AOFCore
+import AOFManifest
+import AOFSystem
+
+/// A store, measured at one moment.
+package struct StoreMeasures: Sendable {
+  package var totals: EngineTotals
+  package var wal = WalCounts()
+  /// Why WALs take nothing any more, each with its directory in the message.
+  package var walFailures: [AofError] = []
+  /// WAL segments that still protect bytes.
+  package var walSegments = 0
+  package var writableLogs = 0
+  package var readOnlyLogs = 0
+  /// Bytes that the remote does not hold.
+  package var unpublishedBytes: UInt64 = 0
+  /// When the oldest of them was appended, as far as it is known: those from before the store was opened count as
+  /// appended when the last of them was.
+  package var oldestUnpublished: UnixTime?
+  /// Bytes that a power cut may take.
+  package var unsyncedBytes: UInt64 = 0
+  /// What all logs take on the local disk and in memory.
+  package var localBytes: UInt64 = 0
+  package var cacheLimit: UInt64
+  package var readHits: UInt64
+  package var readMisses: UInt64
+}
+
+extension AofManager {
+  /// What happened since the store was opened.
+  package var observation: Observation { services.observation }
+
+  /// Why WALs of the store take nothing any more.
+  package var walFailures: [AofError] { state.withLock { Array($0.wals.values) }.compactMap(\.failure) }
+
+  /// Measures the store. Blocks on the local disk, for logs whose files nobody has asked for yet.
+  package func measure() -> StoreMeasures {
+    var measures = StoreMeasures(
+      totals: observation.totals, cacheLimit: settings.cacheSize.rawValue,
+      readHits: services.reads.hits.load(ordering: .relaxed), readMisses: services.reads.misses.load(ordering: .relaxed))
+    let (wals, open, descriptors) = state.withLock { (Array($0.wals.values), $0.open, $0.descriptors) }
+    for wal in wals {
+      let (counts, segments) = wal.state.withLock { ($0.counts, $0.segments.count) }
+      measures.wal.add(counts)
+      measures.walSegments += segments
+      if let failure = wal.failure { measures.walFailures.append(failure) }
+    }
+    for id in logIDs() {
+      if let log = open[id] { measures.add(log) } else if let record = descriptors[id] { add(record, to: &measures) }
+    }
+    return measures
+  }
+
+  /// A log that nobody has used since the store was opened.
+  private func add(_ record: AofDescriptorRecord, to measures: inout StoreMeasures) {
+    measures.count(isWritable: record.failure == nil)
+    measures.localBytes += UInt64(services.localChunks.allocatedSize(of: record.id))
+    guard record.remote < record.applied else { return }
+    measures.addUnpublished(record.applied - record.remote, since: nameSpace.node(record.id)?.attributes.modificationTime)
+  }
+}
+
+extension StoreMeasures {
+  fileprivate mutating func add(_ log: Aof) {
+    let marks = log.watermarks
+    count(isWritable: log.failure == nil)
+    localBytes += log.localBytes.rawValue
+    unsyncedBytes += marks.tail.rawValue - min(marks.durable.rawValue, marks.tail.rawValue)
+    guard marks.remote < marks.tail else { return }
+    addUnpublished(marks.tail - marks.remote, since: log.oldestUnpublished)
+  }
+
+  fileprivate mutating func count(isWritable: Bool) {
+    if isWritable { writableLogs += 1 } else { readOnlyLogs += 1 }
+  }
+
+  fileprivate mutating func addUnpublished(_ bytes: Int, since time: UnixTime?) {
+    unpublishedBytes += UInt64(bytes)
+    guard let time else { return }
+    oldestUnpublished = min(oldestUnpublished ?? time, time)
+  }
+}
