@@ -25,12 +25,24 @@ import Testing
     try log.sealTail()
     #expect(log.watermarks.sealed == 3)
     #expect(!hasReserve(store), "the space was given up")
-    // Once given up there is nothing more to give.
+    // Appends would take the space from what it was given up for.
+    disk.fail(.allocate, "reserve", errno: ENOSPC)
+    #expect(#expect(throws: AofError.self) { try log.append([4]) }?.code == .noSpace)
+    disk.fail(.allocate, "reserve", errno: ENOSPC)
+    #expect(#expect(throws: AofError.self) { try log.append([UInt8](repeating: 4, count: 100_000)) }?.code == .noSpace)
+    #expect(log.tailLSN == 3)
     try log.append([4])
+    #expect(hasReserve(store), "there is space again")
+    // Once given up there is nothing more to give.
     disk.fail(.write, ".chunk", errno: ENOSPC)
-    #expect(#expect(throws: AofError.self) { try log.sealTail() }?.code == .noSpace)
-    #expect(log.failure == nil)
     try log.sealTail()
+    disk.fail(.allocate, "reserve", errno: ENOSPC)
+    #expect(throws: AofError.self) { try log.append([5]) }
+    #expect(log.tailLSN == 4)
+    try log.append([5])
+    disk.fail(.write, ".chunk", errno: ENOSPC)
+    try log.sealTail()
+    #expect(log.watermarks.sealed == 5 && log.failure == nil)
     try store.manager().checkpoint()
     store.waitForMaintenance()
     #expect(hasReserve(store), "there is space again")

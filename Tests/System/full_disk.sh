@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # §disk-full: fills the disk of the store while programs append, on tmpfs and on ext4. They get ENOSPC, and nothing of
-# what failed is in a log. On the full disk logs are read, commands answer, and the store can be opened after a kill;
-# when space returns, appends go on, also through the handles that failed.
+# what failed is in a log. On the disk that they have filled logs are read, every command does its work, and eviction gives space
+# back: that is what the store's reserve is for. With not a block left, commands and the next mount do their work or say that there
+# is no space. When space returns, appends go on, also through the handles that failed.
 #
 # usage: Tests/System/full_disk.sh
 # shellcheck source-path=SCRIPTDIR
@@ -16,21 +17,25 @@ check_all() {
 
 # Takes all space but a few megabytes, by blocks that are really written.
 fill_disk() {
-  local room
-  room=$(df -B 1024 --output=avail "$place" | tail -n 1)
-  dd if=/dev/zero of="$place/filler" bs=1024 count=$((room - $1)) status=none || fail "the filler does not fit"
+  dd if=/dev/zero of="$place/filler" bs=1024 count=$(($(room) - $1)) status=none || fail "the filler does not fit"
 }
 # And the rest, so that nothing at all fits.
-fill_rest() { dd if=/dev/zero of="$place/filler-too" bs=4096 status=none 2>/dev/null; true; }
+fill_rest() {
+  dd if=/dev/zero of="$place/filler-too" bs=4096 oflag=append conv=notrunc status=none 2>/dev/null
+  [ "$(room)" -eq 0 ] || fail "$type: there are still $(room) KiB"
+}
+room() { df -B 1024 --output=avail "$place" | tail -n 1 | tr -d ' '; }
 
-# A command on a full disk succeeds, or says that there is no space.
+# A command on a disk without a block, where even the reserve may be gone, succeeds or says that there is no space.
 answers() {
   if control "$1"; then return 0; fi
   case $answer in
     *[Nn]"o space"* | *ENOSPC* | *"is full"*) ;;
-    *) fail "$type: $1 on a full disk answered: $answer" ;;
+    *) fail "$type: $1 without a block left answered: $answer" ;;
   esac
 }
+
+does() { control "$1" || fail "$type: $1 on a full disk: $answer"; }
 
 written() { cat "$work"/acks-* | grep -c '^w'; }
 grew() { [ "$(written)" -gt $((before + 300)) ]; }
@@ -47,9 +52,12 @@ opens() {
   return 1
 }
 
+is_reserved() { [ "$(stat -c %b "$store/reserve" 2>/dev/null || echo 0)" -gt 0 ]; }
+
 for type in tmpfs ext4; do
   make_disk "$type" 160M
-  start_daemon --chunk-size 128KiB
+  # The remote is elsewhere, as a full disk is no reason that uploads fail.
+  start_daemon --chunk-size 128KiB --remote "dir:$work/remote-$type"
   # Before the disk is full: a new log needs room in the manifest.
   for writer in 0 1 2; do : >"$mnt/log-$writer" || fail "$type: a log cannot be created"; done
   control checkpoint || fail "$type: $answer"
@@ -64,9 +72,15 @@ for type in tmpfs ext4; do
   [ "$(grep -c '^ENOSPC$' "$work/client.log")" -eq 3 ] || fail "$type: $(cat "$work/client.log")"
   check_all "$type, full"
 
+  for command in status seal checkpoint verify; do does "$command"; done
+  check_all "$type, after commands on the full disk"
+  before=$(room)
+  does evict
+  [ "$(room)" -gt "$before" ] || fail "$type: evict gave no space back"
+  check_all "$type, after an eviction"
   fill_rest
   for command in status seal checkpoint evict verify; do answers "$command"; done
-  check_all "$type, after commands on the full disk"
+  check_all "$type, after commands without a block left"
   kill -0 "$daemon" || fail "$type: the daemon died"
 
   # Writers that go on trying get on, with the handles that failed, once there is space.
@@ -84,12 +98,13 @@ for type in tmpfs ext4; do
   for command in seal checkpoint evict verify; do control "$command" || fail "$type: $command: $answer"; done
 
   # After a kill the store opens on the full disk, or says that there is no space, and is as it was.
+  await is_reserved || fail "$type: nothing is set aside although there is space"
   kill_daemon
   clear_dead_mount
   fill_rest
   if opens; then
     check_all "$type, opened on the full disk"
-    answers status
+    does status
     stop_daemon
   fi
   rm "$place"/filler*

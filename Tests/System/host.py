@@ -5,7 +5,6 @@ usage: host.py FOLDER SCALE [CASE…]
 """
 import os
 import re
-import resource
 import select
 import shutil
 import signal
@@ -13,10 +12,10 @@ import socket
 import subprocess
 import sys
 import time
-import urllib.request
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "lib"))
-from daemon import BINARY, Daemon, await_, error_of
+from daemon import BINARY, Daemon, await_, error_of, resident
+from programs import Listener, Service
 
 WORK, SCALE = sys.argv[1], int(sys.argv[2])
 MNT = os.path.join(WORK, "mnt")
@@ -142,41 +141,6 @@ def stop_with_writers():
 # --- service managers
 
 
-class Service(Daemon):
-    """A daemon as systemd starts one: with a socket for its messages, and standard error going to the journal."""
-
-    def __init__(self, *arguments, abstract=False, **options):
-        super().__init__(*arguments, **options)
-        self.address = ("@aofs-test-%d" % os.getpid()) if abstract else os.path.join(WORK, "notify")
-        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        self.socket.settimeout(60)
-        self.socket.bind("\0" + self.address[1:] if abstract else self.address)
-
-    def __enter__(self):
-        open(LOG, "a").close()
-        facts = os.stat(LOG)
-        # Standard error is the log file, so this is what says that it is the journal.
-        names = {"NOTIFY_SOCKET": self.address, "JOURNAL_STREAM": f"{facts.st_dev}:{facts.st_ino}"}
-        os.environ.update(names)
-        try:
-            return super().__enter__()
-        finally:
-            for name in names:
-                del os.environ[name]
-
-    def __exit__(self, *_):
-        super().__exit__(*_)
-        self.socket.close()
-        if self.address.startswith("/"):
-            os.unlink(self.address)
-
-    def await_message(self, word):
-        while True:
-            message = self.socket.recv(4096).decode()
-            if word in message.split("\n"):
-                return message
-
-
 @case
 def notify():
     """The service manager is told when the mount answers and when it stops; the journal gets priorities."""
@@ -300,42 +264,6 @@ $as fusermount3 -u mnt
 # --- metrics over HTTP
 
 
-class Listener:
-    def __init__(self, place):
-        self.process = subprocess.Popen(
-            [BINARY, "metrics", "--listen", "127.0.0.1:0", place], stderr=subprocess.PIPE, text=True)
-        self.url = re.search(r"http://\S+", self.process.stderr.readline())[0]
-        self.address = tuple(self.url.split("/")[2].rsplit(":", 1))
-        self.address = (self.address[0], int(self.address[1]))
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.process.kill()
-        self.process.communicate()
-
-    def ask(self, request):
-        """The status line's code of the answer to these bytes, and the body."""
-        with socket.create_connection(self.address, timeout=60) as client:
-            client.sendall(request)
-            answer = b""
-            while piece := client.recv(65536):
-                answer += piece
-        return int(answer.split()[1]), answer.split(b"\r\n\r\n", 1)[1]
-
-    def scrape(self):
-        with urllib.request.urlopen(self.url, timeout=60) as answer:
-            return answer.read().decode()
-
-    def resident(self):
-        with open(f"/proc/{self.process.pid}/statm") as file:
-            return int(file.read().split()[1]) * resource.getpagesize()
-
-    def descriptors(self):
-        return len(os.listdir(f"/proc/{self.process.pid}/fd"))
-
-
 @case
 def metrics_listener():
     """GET /metrics works while hundreds of clients are slow, silent or hostile, and these cost a bounded amount."""
@@ -353,7 +281,7 @@ def metrics_listener():
             found, body = listener.ask(request)
             expect(found, code, f"the answer to {request[:40]!r}")
             expect(bool(body), not request.startswith(b"HEAD"), "whether there is a body")
-        before = listener.resident()
+        before = resident(listener.process.pid)
         silent = [socket.create_connection(listener.address, timeout=60) for _ in range(300 * SCALE)]
         dripping = [socket.create_connection(listener.address, timeout=60) for _ in range(100)]
         greedy = [socket.create_connection(listener.address, timeout=60) for _ in range(100)]
@@ -364,7 +292,7 @@ def metrics_listener():
                 error_of(client.sendall, b"G")
             assert "aofs_append_bytes_total 77\n" in listener.scrape(), f"round {round}"
         assert listener.descriptors() < 64 + 20, f"{listener.descriptors()} descriptors"
-        grown = listener.resident() - before
+        grown = resident(listener.process.pid) - before
         assert grown < 16 << 20, f"the listener has grown by {grown} bytes"
         for client in silent + dripping + greedy:
             client.close()
@@ -373,11 +301,6 @@ def metrics_listener():
 
 
 # --- events
-
-
-def resident(daemon):
-    with open(f"/proc/{daemon.process.pid}/statm") as file:
-        return int(file.read().split()[1]) * resource.getpagesize()
 
 
 def append_many(handle, count):
@@ -397,7 +320,7 @@ def stuck_readers():
         handle = daemon.open("a")
         append_many(handle, count // 10)
         alone = append_many(handle, count // 2)
-        before = resident(daemon)
+        before = resident(daemon.process.pid)
         events = daemon.path(".ctl/events")
         stuck = [os.open(events, os.O_RDONLY | os.O_NONBLOCK) for _ in range(50)]
         half_read = os.open(events, os.O_RDONLY | os.O_NONBLOCK)
@@ -407,7 +330,7 @@ def stuck_readers():
         follower = subprocess.Popen(["cat", events], stdout=subprocess.PIPE)
         os.set_blocking(follower.stdout.fileno(), False)
         watched = append_many(handle, count - count // 2)
-        grown = resident(daemon) - before
+        grown = resident(daemon.process.pid) - before
         print(f"host: {count // 2} appends in {alone:.2f} s alone, {watched:.2f} s with 52 readers; {grown >> 10} KiB more")
         assert grown < 32 << 20, f"the daemon has grown by {grown} bytes"
         expect(os.fstat(handle).st_size, (count + count // 10) * 128, "the log's length")

@@ -79,6 +79,8 @@ extension Aof {
     }
     let freed = ByteCount(rawValue: UInt64(evicted))
     if evicted > 0 { services.observation.report(.eviction(id, freed)) }
+    // Space came back, and what a full disk had to give up may be set aside again.
+    services.reserve.refill()
     return freed
   }
 

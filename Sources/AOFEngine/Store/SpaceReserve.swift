@@ -1,17 +1,20 @@
 import AOFCore
 import AOFSystem
+import Synchronization
 
 /// Disk space that is set aside, so that on a full disk the store can still be opened, and sealing, recording and evicting,
 /// which is what brings space back, can finish.
 ///
 /// A file of its own that holds nothing. It is given up to the first work that finds the disk full, and taken again once there
-/// is room.
+/// is room. Until then appends are refused: they would take that space from the work that it was given up for.
 final class SpaceReserve: Sendable {
   private let path: String
   private let size: Int
   private let disk: any Disk
   /// Whether the space is set aside; nil while a thread changes that.
   private let isHeld = Monitor<Bool?>(false)
+  /// Whether it was given up and not taken again.
+  private let isGivenUp = Atomic<Bool>(false)
 
   /// - Parameter size: bytes; 0 for none.
   init(_ layout: StoreLayout, size: Int, disk: any Disk) {
@@ -31,6 +34,16 @@ final class SpaceReserve: Sendable {
     return try body()
   }
 
+  /// - Throws: `noSpace` while what was set aside is needed for other work. Costs a look at a flag otherwise.
+  func admitAppend() throws(AofError) {
+    guard isGivenUp.load(ordering: .relaxed) else { return }
+    refill()
+    guard isGivenUp.load(ordering: .relaxed) else { return }
+    throw AofError(
+      .noSpace, "the disk of the store is full but for what sealing and evicting need",
+      remedy: "free at least \(ByteCount(rawValue: UInt64(size) * 2)) there: checkpoint and evict logs, or trim them")
+  }
+
   /// Gives the space up. False if there is none.
   private func release() -> Bool {
     guard take(ifHeld: true) else { return false }
@@ -38,6 +51,7 @@ final class SpaceReserve: Sendable {
       settle(isHeld: disk.exists(path))
       return false
     }
+    isGivenUp.store(true, ordering: .relaxed)
     settle(isHeld: false)
     return true
   }
@@ -58,6 +72,7 @@ final class SpaceReserve: Sendable {
     } catch {
       isDone = false
     }
+    if isDone { isGivenUp.store(false, ordering: .relaxed) }
     settle(isHeld: isDone)
   }
 

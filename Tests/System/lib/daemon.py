@@ -1,6 +1,7 @@
 """A daemon on a real mount, and faults for its system calls. Everything is taken down at the end of a `with`."""
 import errno
 import os
+import resource
 import signal
 import subprocess
 import time
@@ -24,6 +25,12 @@ def error_of(call, *arguments):
     except OSError as error:
         return errno.errorcode.get(error.errno, str(error.errno))
     return None
+
+
+def resident(pid):
+    """The bytes of memory that a process has."""
+    with open(f"/proc/{pid}/statm") as file:
+        return int(file.read().split()[1]) * resource.getpagesize()
 
 
 class Daemon:
