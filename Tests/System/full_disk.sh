@@ -77,9 +77,10 @@ for type in tmpfs ext4; do
   before=$(room)
   does evict
   [ "$(room)" -gt "$before" ] || fail "$type: evict gave no space back"
-  check_all "$type, after an eviction"
+  check_all "$type, fetched again after the eviction"
   fill_rest
-  for command in status seal checkpoint evict verify; do answers "$command"; done
+  # No evict here: reading what was evicted needs space.
+  for command in status seal checkpoint verify; do answers "$command"; done
   check_all "$type, after commands without a block left"
   kill -0 "$daemon" || fail "$type: the daemon died"
 
