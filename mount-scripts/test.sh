@@ -31,6 +31,8 @@ base=${TMPDIR:-/tmp}
 mkdir -p "$base" || die "cannot create $base"
 run=$(mktemp -d "$base/aofs-test.XXXXXX") || die "cannot create a folder in $base"
 run=$(cd "$run" && pwd -P)
+# Tests look at mounts as other users, too.
+chmod 711 "$run"
 export TMPDIR=$run
 # A place in memory, for tests that make hundreds of stores; without one they use the disk.
 memory=$(mktemp -d /dev/shm/aofs-test.XXXXXX 2>/dev/null) && export AOFS_TEST_MEMORY=$memory

@@ -32,7 +32,7 @@ package struct Environment: Sendable {
     switch kind {
     case .maintenance: try WorkQueue(name: "aofs-maintain", threads: 1)
     case .compression:
-      try WorkQueue(name: "aofs-compress", threads: SystemThread.processorCount, isIdle: true)
+      try WorkQueue(name: "aofs-compress", threads: SystemThread.processorCount, givesWay: true)
     case .flush: try WorkQueue(name: "aofs-flush", threads: 1)
     case .hydration: try WorkQueue(name: "aofs-hydrate", threads: 4)
     }

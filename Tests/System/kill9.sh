@@ -77,7 +77,7 @@ for round in $(seq "$rounds"); do
   kill_daemon
 
   end_clients "round $round, on the dead mount"
-  tail -n 1 "$work/client.log" | grep -qE 'ENOTCONN|ECONNABORTED' ||
+  tail -n 3 "$work/client.log" | grep -qE 'ENOTCONN|ECONNABORTED' ||
     fail "round $round: a writer ended with $(tail -n 1 "$work/client.log")"
   refuses || fail "round $round: the dead mount does not answer with ENOTCONN"
   clear_dead_mount

@@ -102,6 +102,7 @@ final class Checkpointer: Sendable {
     defer { state.change { $0.isRunning = false } }
     try publish([])
     deleteDropped()
+    for id in logs { try deleteUnnamed(of: id) }
     guard try manifest.droppedObjects(of: logs).isEmpty else {
       throw AofError(
         .remoteFailure, "objects of purged logs are left in \(remote)", remedy: "a checkpoint tries again to delete them")
@@ -284,6 +285,18 @@ final class Checkpointer: Sendable {
   }
 
   // MARK: Deleting
+
+  /// Deletes what uploads of a purged log that were cut short have left: no manifest names it, and an id is never used
+  /// again.
+  private func deleteUnnamed(of log: LogID) throws(AofError) {
+    let directory = try RemoteKey(ObjectKey.directory(of: log))
+    let pageSize = 1000
+    while true {
+      let page = try remote.list(directory, after: nil, limit: pageSize)
+      for object in page { try remote.delete(object.key) }
+      if page.count < pageSize { return }
+    }
+  }
 
   /// Deletes objects that the chain names no more. What cannot be deleted now is left to the next checkpoint.
   private func deleteDropped() {

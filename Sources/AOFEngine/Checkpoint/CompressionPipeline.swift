@@ -6,7 +6,7 @@ import AOFSystem
 
 /// Compresses the frames of an extent on several threads, and hands them on in their order, in bounded memory.
 ///
-/// The threads are the store's, of the lowest priority: appends and reads come first.
+/// The threads are the store's, of low priority: appends and reads come first.
 final class CompressionPipeline {
   /// Frames that are compressed or wait to be taken: two for each thread keep all of them busy.
   private static var width: Int { 2 * SystemThread.processorCount + 1 }

@@ -13,7 +13,7 @@ final class EngineServices: Sendable {
   let checkpointer: Checkpointer
   /// Runs background seals, one after the other.
   let maintenance: any JobQueue
-  /// Compresses frames for checkpoints, with the lowest priority.
+  /// Compresses frames for checkpoints, and gives way to everything else.
   let compression: any JobQueue
   let compressionLevel: Int32
   let automaticCheckpoints = AutomaticCheckpoints()

@@ -14,7 +14,7 @@ package protocol JobQueue: Sendable {
 package enum JobKind: Hashable, Sendable {
   /// Background seals and releases, one after the other.
   case maintenance
-  /// Compressing for checkpoints, with the lowest priority.
+  /// Compressing for checkpoints, which gives way to everything else.
   case compression
   /// Flushes of a WAL for those who wait without a thread.
   case flush

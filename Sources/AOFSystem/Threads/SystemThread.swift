@@ -27,11 +27,11 @@ package final class SystemThread: Sendable {
   /// Lets other threads run that are ready to.
   package static func yield() { sched_yield() }
 
-  /// From now on the calling thread runs only when no other wants to.
-  package static func becomeIdle() {
-    var parameters = sched_param()
+  /// From now on the calling thread gives way to others, and gets about a tenth of their time where processors are short.
+  /// The kernel's idle class would starve it: what waits for a checkpoint would wait as long as anybody else is busy.
+  package static func giveWay() {
     // A kernel that refuses leaves the thread as it is, which is no harm.
-    _ = sched_setscheduler(0, SCHED_IDLE, &parameters)
+    _ = setpriority(PRIO_PROCESS, 0, 10)
   }
 
   /// Processors that are on.

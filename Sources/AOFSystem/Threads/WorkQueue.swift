@@ -16,15 +16,15 @@ package final class WorkQueue: JobQueue {
   private let state = Monitor(State())
   private let threads: [SystemThread]
 
-  /// - Parameter isIdle: whether the threads run only when no other wants to.
+  /// - Parameter givesWay: whether the threads have a lower priority than others.
   /// - Throws: as ``SystemThread/start(_:_:)``.
-  package init(name: String, threads count: Int, isIdle: Bool = false) throws(AofError) {
+  package init(name: String, threads count: Int, givesWay: Bool = false) throws(AofError) {
     let state = state
     var threads: [SystemThread] = []
     do throws(AofError) {
       for index in 0..<count {
         threads.append(try SystemThread.start("\(name)-\(index)") {
-            if isIdle { SystemThread.becomeIdle() }
+            if givesWay { SystemThread.giveWay() }
             WorkQueue.run(state)
           })
       }
