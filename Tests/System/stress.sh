@@ -48,10 +48,11 @@ for way in read randread; do
 done
 # fio does notice: a block of another place is one that it must refuse.
 head -c 16384 "$work/blocks" >>"$mnt/blocks"
-if fio "${blocks[@]}" --filename="$mnt/blocks" --offset="$size" --size=16k --readonly --rw=read 2>/dev/null; then
+if fio "${blocks[@]}" --filename="$mnt/blocks" --offset="$size" --size=16k --readonly --rw=read >"$work/refusal.log" 2>&1; then
   fail "fio takes a block of another place for sound"
 fi
-grep -q verify "$work/fio.log" || fail "fio refuses it for another reason: $(tail -n 3 "$work/fio.log")"
+grep -q verify "$work/fio.log" "$work/refusal.log" ||
+  fail "fio refuses it for another reason: $(cat "$work/fio.log" "$work/refusal.log" | tail -n 3)"
 control 'verify remote=yes' || fail "verify: $answer"
 stop_daemon
 echo "stress: 17 stressors and $size of verified blocks"

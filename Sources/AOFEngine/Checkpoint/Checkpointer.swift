@@ -91,7 +91,7 @@ final class Checkpointer: Sendable {
       for upload in uploads { results[upload.log.id] = .failure(error) }
     }
     deleteDropped()
-    observe(uploads, requests.lazy.compactMap { results[$0.log.id]?.failure }.first, took: watch.elapsed)
+    observe(uploads, requests.lazy.compactMap { results[$0.log.id]?.failure }.first { $0.code != .purged }, took: watch.elapsed)
     return results
   }
 
@@ -141,13 +141,22 @@ final class Checkpointer: Sendable {
 
   private static var closing: AofError { AofError(.interrupted, "the store is being closed") }
 
+  /// What the remote lacks of a log. - Throws: `purged` for one that went meanwhile.
+  private func unpublished(of log: Aof) throws(AofError) -> UnpublishedState {
+    do throws(AofError) {
+      return try manifest.unpublished(of: log.id)
+    } catch where error.code == .notFound {
+      throw AofError(.purged, "log \(log.id) was purged meanwhile", cause: error)
+    }
+  }
+
   /// Seals a log and uploads what the remote lacks of it.
   private func upload(_ request: Request) throws(AofError) -> Upload {
     let log = request.log
     let began = environment.clock.now()
     if request.isSealed { try log.sealTail() }
     while true {
-      let state = try manifest.unpublished(of: log.id)
+      let state = try unpublished(of: log)
       var objects: [(AofChunkRecord, UploadedObject)] = []
       do throws(AofError) {
         // First of all it must be the right remote: an empty directory in its place would take objects just as well.
@@ -161,7 +170,7 @@ final class Checkpointer: Sendable {
         return Upload(log: log, state: state, began: began, objects: objects)
       } catch {
         // What was truncated meanwhile could not be read any more, and need not be.
-        let now = try manifest.unpublished(of: log.id)
+        let now = try unpublished(of: log)
         guard now.generation != state.generation || now.head != state.head else { throw error }
         try manifest.recordAbandoned(objects.map(\.1.key.text), of: log.id)
       }
