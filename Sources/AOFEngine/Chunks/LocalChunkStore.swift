@@ -187,13 +187,20 @@ public final class LocalChunkStore: Sendable {
       state.unsyncedDirectories.remove(log)
     }
     usage.forget(log)
-    if disk.exists(directory) {
-      for name in try disk.list(directory) { try disk.remove(directory + "/" + name) }
+    try unlessGone { () throws(AofError) in
+      for name in try disk.list(directory) {
+        try unlessGone { () throws(AofError) in try disk.remove(directory + "/" + name) }
+      }
       try disk.syncDirectory(directory)
       try disk.removeDirectory(directory)
     }
     // A directory that is gone already may have been removed by a process that was killed before it synced that.
     if disk.exists(parent) { try disk.syncDirectory(parent) }
+  }
+
+  /// Runs `body`, which may find that another thread did the same: a purge that was asked for, and one in the background.
+  private func unlessGone(_ body: () throws(AofError) -> Void) throws(AofError) {
+    do { try body() } catch { if error.code != .notFound { throw error } }
   }
 
   /// Frees the disk space of a log from `lsn` on. The files stay: a thread may have one open that will be written again.
