@@ -38,7 +38,11 @@ final class LocalServer: Sendable {
       var index = 0
       while true {
         let connection = accept(listener, __SOCKADDR_ARG(__sockaddr__: nil), nil)
-        guard connection >= 0 else { return }
+        guard connection >= 0 else {
+          // Not before: another server might get the number of a descriptor that this thread still accepts on.
+          close(listener)
+          return
+        }
         connections.withLock { $0 += 1 }
         while let request = Self.readRequest(connection) {
           received.withLock { $0.append(request) }
@@ -53,8 +57,8 @@ final class LocalServer: Sendable {
 
   deinit {
     isOver.change { $0 = true }
+    // Ends the thread's accept.
     shutdown(listener, Int32(SHUT_RDWR))
-    close(listener)
   }
 
   var url: String { "http://127.0.0.1:\(port)/x" }
