@@ -73,7 +73,7 @@ import Testing
     for _ in 0..<8 { try log.append(noise.bytes(Self.chunk)) }
     try log.checkpoint()
     _ = try log.bytes(at: 0, count: 10)
-    try store.manager().makeRoom(downTo: 3 * Self.chunk)
+    try store.manager().services.evictor.makeRoom(downTo: 3 * Self.chunk)
     let resident = try residency(log).map { $0 == .resident }
     #expect(resident.first == true, "it was read last")
     #expect(resident[1...5].allSatisfy { !$0 })

@@ -7,7 +7,7 @@ extension AofManager {
   /// Measures what the chunk files take, and from then on evicts in the background whenever the quota becomes tight.
   func startCache() {
     services.cache.whenTight { [weak self] in self?.queueEviction() }
-    services.evictor.use { [weak self] target throws(AofError) in try self?.makeRoom(downTo: target) }
+    services.evictor.use { [weak self] target throws(AofError) in try self?.evictLeastRecentlyUsed(downTo: target) }
     services.maintenance.add { [self] in
       for id in state.withLock({ $0.descriptors.keys.sorted() }) { _ = services.localChunks.allocatedSize(of: id) }
     }
@@ -17,22 +17,15 @@ extension AofManager {
   func queueEviction() {
     services.maintenance.add { [self] in
       do throws(AofError) {
-        try makeRoom(downTo: services.cache.relaxedMark)
+        try services.evictor.makeRoom(downTo: services.cache.relaxedMark)
       } catch {
         services.observation.report(.other, "the cache could not be brought below its quota: \(error)")
       }
     }
   }
 
-  /// Evicts the least recently used chunks until the files take no more than `target` bytes, or nothing is left that may
-  /// go. One thread at a time does it; the others wait, and need not do it again. Blocks on the local disk.
-  func makeRoom(downTo target: Int) throws(AofError) {
-    services.evictor.state.wait { isBusy -> Void? in
-      if isBusy { return nil }
-      isBusy = true
-      return ()
-    }
-    defer { services.evictor.state.change { $0 = false } }
+  /// The evictor's work, of one thread at a time.
+  private func evictLeastRecentlyUsed(downTo target: Int) throws(AofError) {
     guard services.cache.total > target else { return }
     for candidate in try evictionCandidates() {
       try log(candidate.log).evict(candidate.chunk, keepingLast: residentTail)
@@ -66,16 +59,22 @@ extension AofManager {
   }
 }
 
-/// Makes sure that one thread at a time evicts for the quota.
+/// Evicts for the quota, whoever needs room: a log, which does not know its store, or the store itself.
 final class Evictor: Sendable {
-  let state = Monitor(false)
-  /// Set by the store: see ``AofManager/makeRoom(downTo:)``.
+  private let isBusy = Monitor(false)
   private let action = Lock<(@Sendable (Int) throws(AofError) -> Void)?>(nil)
 
   func use(_ action: @escaping @Sendable (Int) throws(AofError) -> Void) { self.action.withLock { $0 = action } }
 
-  /// Evicts until the files take no more than `target` bytes, or nothing is left that may go.
+  /// Evicts the least recently used chunks until the files take no more than `target` bytes, or nothing is left that may
+  /// go. One thread at a time does it; the others wait, and need not do it again. Blocks on the local disk.
   func makeRoom(downTo target: Int) throws(AofError) {
+    isBusy.wait { isBusy -> Void? in
+      if isBusy { return nil }
+      isBusy = true
+      return ()
+    }
+    defer { isBusy.change { $0 = false } }
     if let action = action.withLock({ $0 }) { try action(target) }
   }
 }

@@ -14,6 +14,12 @@ final class CacheUsage: Sendable {
     /// Called, outside of the lock, when the quota becomes tight.
     var whenTight: (@Sendable () -> Void)?
     var isTight = false
+
+    /// No append is taken from here on. Below the quota, for what was appended and is not in the chunk files yet.
+    var appendLimit: Int { limit - limit / 16 }
+    /// Eviction begins above the first, and ends below the second.
+    var tightMark: Int { limit - limit / 8 }
+    var relaxedMark: Int { limit - limit / 4 }
   }
 
   private let state: Lock<State>
@@ -30,12 +36,8 @@ final class CacheUsage: Sendable {
 
   var limit: Int { state.withLock { $0.limit } }
 
-  /// No append is taken from here on. Below the quota, for what was appended and is not in the chunk files yet.
-  var appendLimit: Int { limit - limit / 16 }
-
-  /// Eviction begins above the first, and ends below the second.
-  private static func tightMark(_ limit: Int) -> Int { limit - limit / 8 }
-  var relaxedMark: Int { limit - limit / 4 }
+  /// How far an eviction goes.
+  var relaxedMark: Int { state.withLock { $0.relaxedMark } }
 
   /// Whether chunks should be evicted.
   var isTight: Bool { state.withLock { $0.isTight } }
@@ -67,9 +69,9 @@ final class CacheUsage: Sendable {
   private func change(_ body: (inout State) -> Void) {
     let action = state.withLock { state -> (@Sendable () -> Void)? in
       body(&state)
-      isFullHint.store(state.total >= state.limit - state.limit / 16, ordering: .relaxed)
+      isFullHint.store(state.total >= state.appendLimit, ordering: .relaxed)
       let wasTight = state.isTight
-      state.isTight = state.total > Self.tightMark(state.limit)
+      state.isTight = state.total > state.tightMark
       return state.isTight && !wasTight ? state.whenTight : nil
     }
     action?()
