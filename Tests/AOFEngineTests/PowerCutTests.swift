@@ -82,61 +82,29 @@ import Testing
   }
 
   @Test func nothingAcknowledgedIsLostAndNothingIsHalfThere() throws {
-    let scale = ProcessInfo.processInfo.environment["AOFS_TEST_SCALE"].flatMap(Int.init) ?? 1
-    for count in 0..<(try operationCount()) {
-      if scale > 1 || count % 2 == 0 { try cut(after: count, keeping: .none) }
-      if scale > 1 || count % 2 == 1 { try cut(after: count, keeping: .some(seed: UInt64(count + 1))) }
-    }
-  }
-
-  private func cut(after count: Int, keeping survivors: FaultyDisk.Survivors) throws {
-    let context: Comment = "cut after \(count), keeping \(survivors)"
-    let (store, copy) = (TestStore(inMemory: true), TestStore(inMemory: true))
-    let disk = FaultyDisk()
-    store.environment = disk.environment
-    try FileManager.default.createDirectory(at: store.directory, withIntermediateDirectories: true)
-    try FileManager.default.createDirectory(at: copy.directory, withIntermediateDirectories: true)
-    let (from, to) = (store.path, copy.path)
-    let isCut = Once()
-    disk.cutPower(after: count) { state in
-      _ = isCut.first()
-      guard FileManager.default.fileExists(atPath: from) else { return }
-      do { try FaultyDisk.powerCut(state, of: from, to: to, keeping: survivors) } catch { Issue.record(error, context) }
-    }
-    var model = Model()
-    do {
+    try FaultyDisk.cutPowerEverywhere(in: operationCount(), from: Model()) { store, model, _ in
       try script(store, &model)
-    } catch {
-      #expect(isCut.isDone, "\(error), \(context)")
-    }
-    // What closing the store does is not a part of the script, and its directory goes soon.
-    disk.keepPower()
-    guard isCut.isDone else { return }
-    try check(copy, model, context)
+    } check: { try check($0, $1, $2) }
   }
 
   private func check(_ copy: TestStore, _ model: Model, _ context: Comment) throws {
-    do {
-      for name in Self.names {
-        let manager = try copy.manager()
-        guard manager.resolve(try LogPath(name)) != nil else {
-          #expect(model.durable[name] == nil, context)
-          continue
-        }
-        let log = try copy.log(name)
-        let contents = try log.contents()
-        #expect(contents.count >= model.durable[name] ?? 0, context)
-        #expect(model.ends[name, default: [0]].contains(contents.count), context)
-        #expect(contents.elementsEqual(model.bytes[name, default: []].prefix(contents.count)), context)
-        #expect(log.failure == nil, context)
-        try log.append([1, 2, 3])
-        try log.sealTail()
-        #expect(try log.contents() == contents + [1, 2, 3], context)
-        #expect(try log.verify(remote: true).problems == [], context)
+    for name in Self.names {
+      let manager = try copy.manager()
+      guard manager.resolve(try LogPath(name)) != nil else {
+        #expect(model.durable[name] == nil, context)
+        continue
       }
-      try copy.close()
-    } catch {
-      Issue.record(error, context)
+      let log = try copy.log(name)
+      let contents = try log.contents()
+      #expect(contents.count >= model.durable[name] ?? 0, context)
+      #expect(model.ends[name, default: [0]].contains(contents.count), context)
+      #expect(contents.elementsEqual(model.bytes[name, default: []].prefix(contents.count)), context)
+      #expect(log.failure == nil, context)
+      try log.append([1, 2, 3])
+      try log.sealTail()
+      #expect(try log.contents() == contents + [1, 2, 3], context)
+      #expect(try log.verify(remote: true).problems == [], context)
     }
+    try copy.close()
   }
 }

@@ -80,36 +80,12 @@ import Testing
   }
 
   @Test func aLogIsInOnePlaceWhateverTheMoment() throws {
-    let scale = ProcessInfo.processInfo.environment["AOFS_TEST_SCALE"].flatMap(Int.init) ?? 1
-    for count in 0..<(try operationCount()) {
-      if scale > 1 || count % 6 == 0 { try cut(after: count, keeping: .none) }
-      if scale > 1 || count % 6 == 3 { try cut(after: count, keeping: .some(seed: UInt64(count + 1))) }
-    }
-  }
-
-  private func cut(after count: Int, keeping survivors: FaultyDisk.Survivors) throws {
-    let context: Comment = "cut after \(count), keeping \(survivors)"
-    let (store, copy) = (TestStore(inMemory: true), TestStore(inMemory: true))
-    let disk = FaultyDisk()
-    store.environment = disk.environment
-    try FileManager.default.createDirectory(at: store.directory, withIntermediateDirectories: true)
-    try FileManager.default.createDirectory(at: copy.directory, withIntermediateDirectories: true)
-    let (from, to) = (store.path, copy.path)
-    let isCut = Once()
-    disk.cutPower(after: count) { state in
-      _ = isCut.first()
-      guard FileManager.default.fileExists(atPath: from) else { return }
-      do { try FaultyDisk.powerCut(state, of: from, to: to, keeping: survivors) } catch { Issue.record(error, context) }
-    }
-    var models: [Model] = []
-    do {
+    try FaultyDisk.cutPowerEverywhere(in: operationCount(), stride: 6, from: [Model]()) { store, models, isCut in
       try script(store, &models, isCut: isCut)
-    } catch {
-      #expect(isCut.isDone, "\(error), \(context)")
+    } check: { copy, models, context in
+      guard FileManager.default.fileExists(atPath: copy.path + "/manifest.sqlite") else { return }
+      try expect(copy, models, context)
     }
-    disk.keepPower()
-    guard isCut.isDone, FileManager.default.fileExists(atPath: to + "/manifest.sqlite") else { return }
-    do { try expect(copy, models, context) } catch { Issue.record(error, context) }
   }
 
   /// What is found is one of the models, and the store is sound: also what the purge has left is gone by then.

@@ -102,36 +102,9 @@ import Testing
   }
 
   @Test func aTruncationIsThereWholeOrNotAtAll() throws {
-    let scale = ProcessInfo.processInfo.environment["AOFS_TEST_SCALE"].flatMap(Int.init) ?? 1
-    for count in 0..<(try operationCount()) {
-      if scale > 1 || count % 2 == 0 { try cut(after: count, keeping: .none) }
-      if scale > 1 || count % 2 == 1 { try cut(after: count, keeping: .some(seed: UInt64(count + 1))) }
-    }
-  }
-
-  private func cut(after count: Int, keeping survivors: FaultyDisk.Survivors) throws {
-    let context: Comment = "cut after \(count), keeping \(survivors)"
-    let (store, copy) = (TestStore(inMemory: true), TestStore(inMemory: true))
-    let disk = FaultyDisk()
-    store.environment = disk.environment
-    try FileManager.default.createDirectory(at: store.directory, withIntermediateDirectories: true)
-    try FileManager.default.createDirectory(at: copy.directory, withIntermediateDirectories: true)
-    let (from, to) = (store.path, copy.path)
-    let isCut = Once()
-    disk.cutPower(after: count) { state in
-      _ = isCut.first()
-      guard FileManager.default.fileExists(atPath: from) else { return }
-      do { try FaultyDisk.powerCut(state, of: from, to: to, keeping: survivors) } catch { Issue.record(error, context) }
-    }
-    var models: [Model] = []
-    do {
+    try FaultyDisk.cutPowerEverywhere(in: operationCount(), from: [Model]()) { store, models, isCut in
       try script(store, &models, isCut: isCut)
-    } catch {
-      #expect(isCut.isDone, "\(error), \(context)")
-    }
-    disk.keepPower()
-    guard isCut.isDone else { return }
-    do { try check(copy, models, context) } catch { Issue.record(error, context) }
+    } check: { try check($0, $1, $2) }
   }
 
   private func check(_ copy: TestStore, _ models: [Model], _ context: Comment) throws {

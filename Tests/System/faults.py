@@ -14,21 +14,12 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "lib"))
 import numbered_records
+from cases import Skipped, case, main
 from daemon import Daemon, Fault, await_, error_of
 
 WORK, SCALE = sys.argv[1], int(sys.argv[2])
 MNT = os.path.join(WORK, "mnt")
 RECORDS = numbered_records.__file__
-CASES = {}
-
-
-def case(function):
-    CASES[function.__name__] = function
-    return function
-
-
-class Skipped(Exception):
-    pass
 
 
 def expect(found, wanted, what):
@@ -360,17 +351,5 @@ def turn_read_only(place):
         expect(daemon.stop(), 0, "the end")
 
 
-def main():
-    names = sys.argv[3:] or list(CASES)
-    for name in names:
-        try:
-            CASES[name]()
-            print(f"faults: {name}: ok", flush=True)
-        except Skipped as reason:
-            print(f"faults: {name}: skipped: {reason}", flush=True)
-        except (AssertionError, subprocess.SubprocessError, OSError) as error:
-            sys.exit(f"faults: {name}: {error!r}")
-
-
 if __name__ == "__main__":
-    main()
+    main("faults")

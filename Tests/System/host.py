@@ -14,6 +14,7 @@ import sys
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "lib"))
+from cases import Skipped, case, main
 from daemon import BINARY, Daemon, await_, error_of, resident
 from programs import Listener, Service
 
@@ -21,16 +22,6 @@ WORK, SCALE = sys.argv[1], int(sys.argv[2])
 MNT = os.path.join(WORK, "mnt")
 LOG = os.path.join(WORK, "daemon.log")
 SCRIPTS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "mount-scripts")
-CASES = {}
-
-
-def case(function):
-    CASES[function.__name__] = function
-    return function
-
-
-class Skipped(Exception):
-    pass
 
 
 def expect(found, wanted, what):
@@ -348,16 +339,5 @@ def stuck_readers():
         expect(daemon.process.wait(timeout=60), 0, "the end")
 
 
-def main():
-    for name in sys.argv[3:] or list(CASES):
-        try:
-            CASES[name]()
-            print(f"host: {name}: ok", flush=True)
-        except Skipped as reason:
-            print(f"host: {name}: skipped: {reason}", flush=True)
-        except (AssertionError, subprocess.SubprocessError, OSError) as error:
-            sys.exit(f"host: {name}: {error!r}")
-
-
 if __name__ == "__main__":
-    main()
+    main("host")
