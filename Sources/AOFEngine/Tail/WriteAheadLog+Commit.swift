@@ -28,7 +28,7 @@ extension WriteAheadLog {
   }
 
   /// A write of this batch may have failed the WAL for the rest of it.
-  private var committerFailure: AofError? { committer.pointee.hasFailed ? state.withLock { $0.failure } : nil }
+  var committerFailure: AofError? { committer.pointee.hasFailed ? state.withLock { $0.failure } : nil }
 
   private func gather(_ pointer: UnsafeMutablePointer<PendingAppend>, _ stamp: Stamp) throws(AofError) {
     let log = pointer.pointee.log
@@ -71,8 +71,10 @@ extension WriteAheadLog {
   private func writeGathered(_ stamp: Stamp) {
     guard let first = committer.pointee.firstGathered else { return }
     defer { committer.pointee.clear() }
+    let (records, bytes) = (committer.pointee.gatheredRecords, committer.pointee.gatheredBytes)
     do throws(AofError) {
-      try committer.pointee.write()
+      // Before anything is visible: a sync of it must find that it is written.
+      try writeFrames { $0.counts.wrote(records, bytes) }
     } catch {
       var next: UnsafeMutablePointer<PendingAppend>? = first
       while let append = next {
@@ -80,38 +82,47 @@ extension WriteAheadLog {
         append.pointee.log.cancelReserved()
         next = append.pointee.next
       }
+      return
+    }
+    let end = committer.pointee.position
+    var next: UnsafeMutablePointer<PendingAppend>? = first
+    while let append = next {
+      append.pointee.log.publish(append, through: end, time: stamp.time)
+      noteInSegment(append.pointee.log, end: append.pointee.lsn + append.pointee.byteCount)
+      append.pointee.phase = .done
+      next = append.pointee.next
+    }
+  }
+
+  /// Writes the gathered frames at the end of the WAL, and counts them.
+  /// - Throws: what the disk answered; then no recovery finds any of them, or the WAL has failed.
+  func writeFrames(_ count: (inout State) -> Void = { _ in }) throws(AofError) {
+    do throws(AofError) {
+      try committer.pointee.write()
+    } catch {
       do throws(AofError) {
         try committer.pointee.erase()
       } catch let eraseError {
         committer.pointee.hasFailed = true
         fail(eraseError)
       }
-      return
+      throw error
     }
     committer.pointee.position = committer.pointee.position + committer.pointee.gatheredSize
     let end = committer.pointee.position
-    // Before anything is visible: a sync of it must find that it is written.
-    let (records, bytes) = (committer.pointee.gatheredRecords, committer.pointee.gatheredBytes)
     state.withLock { state in
       state.written = end
-      state.counts.wrote(records, bytes)
-    }
-    var next: UnsafeMutablePointer<PendingAppend>? = first
-    while let append = next {
-      append.pointee.log.publish(append, through: end, time: stamp.time)
-      noteInSegment(append)
-      append.pointee.phase = .done
-      next = append.pointee.next
+      count(&state)
     }
   }
 
-  private func noteInSegment(_ append: UnsafeMutablePointer<PendingAppend>) {
-    let log = append.pointee.log
+  /// The active segment holds frames of the log, the last of which ends at `end`.
+  func noteInSegment(_ log: Aof, end: LSN) {
     if log.committedSegment != committer.pointee.segment.sequence {
       log.committedSegment = committer.pointee.segment.sequence
       committer.pointee.logs.append(log)
     }
-    log.committedEnd = append.pointee.lsn + append.pointee.byteCount
+    log.committedEnd = end
   }
 
   // MARK: Segments
@@ -136,7 +147,7 @@ extension WriteAheadLog {
   }
 
   /// Goes on in a new segment.
-  private func startSegment(forLog start: (log: LogID, lsn: LSN)?) throws(AofError) {
+  func startSegment(forLog start: (log: LogID, lsn: LSN)?) throws(AofError) {
     try activate(try prepareSegment(forLog: start))
   }
 
