@@ -59,6 +59,9 @@ let package = Package(
       name: "CCurl", pkgConfig: "libcurl",
       providers: [.apt(["libcurl4-openssl-dev"])]),
     .systemLibrary(
+      name: "CExpat", pkgConfig: "expat",
+      providers: [.apt(["libexpat1-dev"])]),
+    .systemLibrary(
       name: "CCrypto", pkgConfig: "libcrypto",
       providers: [.apt(["libssl-dev"])]),
     .target(name: "CAofsShims", cSettings: gnuSource),
@@ -72,7 +75,7 @@ let package = Package(
     module("AOFCompression", ["AOFCore", "AOFSystem", "CZstd"]),
     module("AOFManifest", ["AOFCore", "AOFSystem", "AOFFormat", grdb]),
     module("AOFRemote", ["AOFCore", "AOFSystem", "AOFFormat"]),
-    module("AOFRemoteS3", ["AOFCore", "AOFSystem", "AOFRemote", "CCurl", "CCrypto"]),
+    module("AOFRemoteS3", ["AOFCore", "AOFSystem", "AOFRemote", "CCurl", "CCrypto", "CExpat"]),
     module("AOFControl", ["AOFCore"]),
 
     // The engine, and the library product that re-exports what its users need.
@@ -125,7 +128,9 @@ let package = Package(
     tests("AOFFileSystemTests", ["AOFCore", "AOFSystem", "AOFManifest", "AOFEngine", "AOFFileSystem"]),
     .target(
       name: "AOFFuzzing",
-      dependencies: ["AOFCore", "AOFSystem", "AOFFormat", "AOFCompression", "AOFControl", "AOFEngine"],
+      dependencies: [
+        "AOFCore", "AOFSystem", "AOFFormat", "AOFCompression", "AOFControl", "AOFEngine", "AOFRemote", "AOFRemoteS3",
+      ],
       path: "Tests/AOFFuzzing", exclude: ["Corpus"], swiftSettings: strict),
     tests("AOFFuzzTests", ["AOFFuzzing"]),
   ] + fuzzer

@@ -1,14 +1,14 @@
 # What building, using and testing aofs needs from the machine. To be read by other scripts (. install-packages.sh);
 # run by itself it installs and checks everything.
 
-aofs_packages="fuse3 libfuse3-dev libzstd-dev zstd libsqlite3-dev libcurl4-openssl-dev libssl-dev pkg-config"
+aofs_packages="fuse3 libfuse3-dev libzstd-dev zstd libsqlite3-dev libcurl4-openssl-dev libssl-dev libexpat1-dev pkg-config"
 
 aofs_say() { printf '%s\n' "$*" >&2; }
 
 # Installs the Debian packages that are missing; without root, says the command that does, and fails.
 aofs_install_packages() {
   if ! command -v dpkg-query >/dev/null 2>&1; then
-    if command -v pkg-config >/dev/null 2>&1 && pkg-config --exists fuse3 libzstd sqlite3 libcurl libcrypto; then return 0; fi
+    if command -v pkg-config >/dev/null 2>&1 && pkg-config --exists fuse3 libzstd sqlite3 libcurl libcrypto expat; then return 0; fi
     aofs_say "aofs: this is no Debian; install the like of these by hand: $aofs_packages"
     return 1
   fi

@@ -91,6 +91,7 @@ aofs_check_fuse || echo "test.sh: real mounts are not tested"
 build=(-c debug)
 if [ -n "${AOFS_SANITIZER:-}" ]; then
   build+=(--sanitize "$AOFS_SANITIZER" --scratch-path ".build-$AOFS_SANITIZER")
+  export LSAN_OPTIONS=suppressions=$top/Tests/Sanitizers/leaks.supp:print_suppressions=0
 fi
 
 passed=0

@@ -28,7 +28,7 @@ public enum Limits {
   public static let longestUnappliedTail = 64 << 20
 
   /// Disk space that a store sets aside for what must go on when the disk is full, in bytes.
-  public static let spaceReserve = 16 << 20
+  public static let spaceReserve = 24 << 20
 
   /// The size of a WAL segment, in bytes.
   public static let walSegmentSize = 16 << 20

@@ -21,18 +21,12 @@ extension S3Store {
     return found
   }
 
-  struct Page {
-    var objects: [(key: String, size: UInt64)] = []
-    /// What the next page is asked for with; nil for the last one.
-    var continuation: String?
-  }
-
   /// The most objects that a server puts in one answer.
   private static let largestPage = 1000
 
   func page(
     _ prefix: String, after last: String?, limit: Int, continuation: String?
-  ) throws(AofError) -> Page {
+  ) throws(AofError) -> S3Listing {
     var request = S3Request(method: .get)
     request.collectedLimit = 8 << 20
     // Keys of others may have characters that XML does not.
@@ -43,7 +37,7 @@ extension S3Store {
     if let continuation { request.query.append(("continuation-token", continuation)) }
     do throws(S3FinalFailure) {
       return try client.send(request) { response throws(S3Failure) in
-        guard let page = Self.page(S3Document(parsing: response.body)) else {
+        guard let page = S3Document(parsing: response.body).flatMap(S3Listing.init) else {
           throw S3Failure(response, isNot: "the listing is not whole")
         }
         return page
@@ -51,20 +45,5 @@ extension S3Store {
     } catch {
       throw failure("list", nil, error)
     }
-  }
-
-  private static func page(_ document: S3Document?) -> Page? {
-    guard let document, document.name == "ListBucketResult" else { return nil }
-    let isEncoded = document["EncodingType"] == "url"
-    var page = Page()
-    for entry in document.all("Contents") {
-      guard let text = entry["Key"], let size = entry["Size"].flatMap({ UInt64($0) }) else { return nil }
-      page.objects.append((isEncoded ? text.removingPercentEncoding ?? text : text, size))
-    }
-    if document["IsTruncated"] == "true" {
-      guard let next = document["NextContinuationToken"] else { return nil }
-      page.continuation = next
-    }
-    return page
   }
 }

@@ -13,6 +13,8 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
   case controlCommand = "control-command"
   case mountOptions = "mount-options"
   case zstdFrame = "zstd-frame"
+  case remoteLocation = "remote-location"
+  case s3Listing = "s3-listing"
 
   /// Runs the target on one input. Any input is a possible one.
   /// - Throws: what of its promises the code does not keep; a trap is a finding too.
@@ -29,6 +31,8 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
     case .controlCommand: try ControlCommandTarget.run(input)
     case .mountOptions: try MountOptionsTarget.run(input)
     case .zstdFrame: try ZstdFrameTarget.run(input)
+    case .remoteLocation: try RemoteLocationTarget.run(input)
+    case .s3Listing: try S3ListingTarget.run(input)
     }
   }
 
@@ -46,6 +50,8 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
     case .controlCommand: ControlCommandTarget.seeds
     case .mountOptions: MountOptionsTarget.seeds
     case .zstdFrame: ZstdFrameTarget.seeds
+    case .remoteLocation: RemoteLocationTarget.seeds
+    case .s3Listing: S3ListingTarget.seeds
     }
   }
 }

@@ -4,7 +4,7 @@ import Glibc
 import Synchronization
 import Testing
 
-@Suite(.timeLimit(.minutes(1))) struct WorkQueueTests {
+@Suite(.timeLimit(.minutes(60))) struct WorkQueueTests {
   @Test func oneThreadKeepsTheOrder() throws {
     let queue = try WorkQueue(name: "order", threads: 1)
     let seen = Monitor<[Int]>([])

@@ -10,7 +10,7 @@ enum ImportTable {
     "AOFCompression": ["AOFCore", "AOFSystem", "CZstd"],
     "AOFManifest": ["AOFCore", "AOFSystem", "AOFFormat", "GRDB", "Foundation"],
     "AOFRemote": ["AOFCore", "AOFSystem", "AOFFormat", "Foundation"],
-    "AOFRemoteS3": ["AOFCore", "AOFSystem", "AOFRemote", "CCurl", "CCrypto", "Foundation", "FoundationXML"],
+    "AOFRemoteS3": ["AOFCore", "AOFSystem", "AOFRemote", "CCurl", "CCrypto", "CExpat", "Foundation"],
     "AOFControl": ["AOFCore", "Foundation"],
     "AOFEngine": [
       "AOFCore", "AOFSystem", "AOFFormat", "AOFCompression", "AOFManifest", "AOFRemote", "AOFRemoteS3",
@@ -27,13 +27,13 @@ enum ImportTable {
     ],
     "aof-integration": ["AOF", "Foundation"],
     // C, without Swift files of their own.
-    "CAofsShims": [], "CFuse3": [], "CZstd": [], "CCurl": [], "CCrypto": [],
+    "CAofsShims": [], "CFuse3": [], "CZstd": [], "CCurl": [], "CCrypto": [], "CExpat": [],
   ]
 
   /// Imported by one module each.
   static let owners: [String: String] = [
     "CAofsShims": "AOFSystem", "CFuse3": "AOFFuse", "CZstd": "AOFCompression", "GRDB": "AOFManifest",
-    "ArgumentParser": "aofs", "CCurl": "AOFRemoteS3", "CCrypto": "AOFRemoteS3",
+    "ArgumentParser": "aofs", "CCurl": "AOFRemoteS3", "CCrypto": "AOFRemoteS3", "CExpat": "AOFRemoteS3",
   ]
 
   /// Folders on the way of a read, where neither Foundation's types nor their allocations belong.

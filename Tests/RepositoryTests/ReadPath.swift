@@ -46,6 +46,7 @@ extension ReadPath {
     "Sources/AOFEngine/Repair/StoreRepair.swift": "frames of the remote, each checked, on their way to a chunk file",
     "Sources/AOFEngine/Repair/Evidence.swift": "copies of what is damaged",
     "Sources/AOFEngine/Repair/RecoverySources.swift": "WAL segments of a store that is not open",
+    "Sources/AOFEngine/Tail/WriteAheadLog+Carry.swift": "frames of closed WAL segments, on their way to a new one",
     "Sources/AOFEngine/Store/StoreLock.swift": "the lock file, which is no log",
   ]
 }
