@@ -11,7 +11,6 @@ package struct MountOptionList: Equatable {
     case walDir = "wal_dir"
     case checkpointInterval = "checkpoint_interval"
     case checkpointMaxAge = "checkpoint_max_age"
-    case checkpointOnUnmount = "checkpoint_on_unmount"
     case compressionLevel = "compression_level"
     case stopTimeout = "stop_timeout"
     case logFile = "log_file"
@@ -30,6 +29,7 @@ package struct MountOptionList: Equatable {
   package enum Switch: String, CaseIterable {
     /// Logs are neither deleted nor replaced.
     case nodelete
+    case checkpointOnUnmount = "checkpoint_on_unmount"
     /// Where requests name the bucket.
     case s3PathStyle = "s3_path_style"
     case s3VirtualHost = "s3_virtual_host"

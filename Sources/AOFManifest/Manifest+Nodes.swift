@@ -8,30 +8,37 @@ extension Manifest {
     try read { try Row.fetchAll($0, sql: "SELECT * FROM nodes ORDER BY id").map(Self.node) }
   }
 
-  /// Adds a directory. Its id comes from ``reserveNodeID()``.
+  /// Adds a directory. Its id is ``nextNodeID()`` or later.
   package func addDirectory(_ node: NodeRecord) throws(AofError) {
-    try write { try Self.insert(node, $0) }
+    try write { try Self.insertNew(node, $0) }
   }
 
-  /// Adds a log and its name in one transaction.
+  /// Adds a log and its name in one transaction. The id as for ``addDirectory(_:)``.
   package func addLog(_ node: NodeRecord, _ log: AofDescriptorRecord) throws(AofError) {
     try write { database in
-      try Self.insert(node, database)
+      try Self.insertNew(node, database)
       try Self.insert(log, database)
     }
   }
 
-  /// The id that the next node gets. - Throws: `corrupt`.
-  package func nextNodeID() throws(AofError) -> UInt64 { try read { try Self.counter(Self.nextNode, $0) } }
-
-  /// A node id that was never used before, and never will be by anybody else.
-  package func reserveNodeID() throws(AofError) -> NodeID {
-    try write { database in
-      let next = try Self.counter("next_node", database)
+  /// The id that the next node may have: no node ever had it, or a later one. - Throws: `corrupt`.
+  package func nextNodeID() throws(AofError) -> UInt64 {
+    try read { database in
+      let next = try Self.counter(Self.nextNode, database)
       guard next > NodeID.root.rawValue else { throw ImpossibleContent(reason: "the next node would be \(next)") }
-      try database.execute(sql: "UPDATE counters SET value = value + 1 WHERE name = 'next_node'")
-      return NodeID(rawValue: next)
+      return next
     }
+  }
+
+  /// The id is used up in the same transaction, so that no node ever gets it again.
+  private static func insertNew(_ node: NodeRecord, _ database: Database) throws {
+    let next = try counter(nextNode, database)
+    guard node.id.rawValue >= next, node.id.rawValue < UInt64(Int64.max) else {
+      throw ImpossibleContent(reason: "node \(node.id) was to be added, and the next one is \(next)")
+    }
+    try insert(node, database)
+    try database.execute(
+      sql: "UPDATE counters SET value = ? WHERE name = ?", arguments: [Int64(node.id.rawValue) + 1, nextNode])
   }
 
   /// What a node that is moved takes the place of.

@@ -135,12 +135,11 @@ extension Manifest {
 
   /// The objects of these logs that are not deleted yet.
   package func droppedObjects(of logs: [LogID]) throws(AofError) -> [String] {
-    try read { database in
-      try logs.flatMap { log in
-        try Row.fetchAll(
-          database, sql: "SELECT key FROM dropped_objects WHERE log = ?", arguments: [Int64(log.rawValue)]
-        ).map { try $0.checked("key") }
-      }
+    let logs = Set(logs)
+    return try read { database in
+      // There is no index by log.
+      try Row.fetchAll(database, sql: "SELECT key, log FROM dropped_objects")
+        .filter { logs.contains(LogID(rawValue: try $0.natural("log"))) }.map { try $0.checked("key") }
     }
   }
 

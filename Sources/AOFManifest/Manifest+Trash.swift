@@ -41,8 +41,27 @@ extension Manifest {
   // MARK: What is left to do of purged logs
 
   /// Purged logs whose files may be there still, or that the remote's manifest may still have.
-  package func purgedLogs() throws(AofError) -> [PurgedLog] {
-    try read { try Row.fetchAll($0, sql: "SELECT * FROM purged_logs ORDER BY log").map(Self.purgedLog) }
+  package func purgedLogs() throws(AofError) -> [PurgedLog] { try purgedLogs(where: "true") }
+
+  /// Purged logs whose chunk files may be there still.
+  package func purgedLogsWithFiles() throws(AofError) -> [PurgedLog] {
+    try purgedLogs(where: "data_directory IS NOT NULL")
+  }
+
+  /// Purged logs that the remote's manifest may still have.
+  package func unpublishedPurges() throws(AofError) -> [PurgedLog] { try purgedLogs(where: "is_published = 0") }
+
+  private func purgedLogs(where condition: String) throws(AofError) -> [PurgedLog] {
+    try read { database in
+      try Row.fetchAll(database, sql: "SELECT * FROM purged_logs WHERE \(condition) ORDER BY log").map(Self.purgedLog)
+    }
+  }
+
+  /// Whether the remote is to be told of logs that are gone.
+  package func hasUnpublishedPurges() throws(AofError) -> Bool {
+    try read { database in
+      try Bool.fetchOne(database, sql: "SELECT EXISTS (SELECT * FROM purged_logs WHERE is_published = 0)") ?? false
+    }
   }
 
   /// The chunk files of these purged logs are gone.
@@ -52,8 +71,8 @@ extension Manifest {
       for log in logs {
         try database.execute(
           sql: "UPDATE purged_logs SET data_directory = NULL WHERE log = ?", arguments: [Int64(log.rawValue)])
+        try Self.forgetFinishedPurge(of: log, database)
       }
-      try Self.forgetFinishedPurges(database)
     }
   }
 
@@ -62,13 +81,19 @@ extension Manifest {
     for log in logs {
       let id = Int64(log.rawValue)
       try database.execute(sql: "UPDATE purged_logs SET is_published = 1 WHERE log = ?", arguments: [id])
-      try database.execute(sql: "UPDATE dropped_objects SET is_published = 1 WHERE log = ?", arguments: [id])
     }
-    try forgetFinishedPurges(database)
+    // In one go: there is no index by log.
+    try database.execute(
+      sql: """
+        UPDATE dropped_objects SET is_published = 1 WHERE log IN (SELECT log FROM purged_logs WHERE is_published = 1)
+        """)
+    for log in logs { try forgetFinishedPurge(of: log, database) }
   }
 
-  private static func forgetFinishedPurges(_ database: Database) throws {
-    try database.execute(sql: "DELETE FROM purged_logs WHERE data_directory IS NULL AND is_published = 1")
+  private static func forgetFinishedPurge(of log: LogID, _ database: Database) throws {
+    try database.execute(
+      sql: "DELETE FROM purged_logs WHERE log = ? AND data_directory IS NULL AND is_published = 1",
+      arguments: [Int64(log.rawValue)])
   }
 
   // MARK: Rows

@@ -54,6 +54,9 @@ import Testing
     try log.append([1])
     let manager = try store.manager()
     try wait("the report") { manager.incidents.contains { $0.message.contains("automatic checkpoint failed") } }
+    // The checkpoint's own event counts the failure.
+    let totals = manager.observation.totals
+    #expect(totals.errors[.remote] == totals.failedCheckpoints)
     // Appends and local reads do not notice.
     try log.append([2])
     #expect(try log.contents() == [1, 2])

@@ -41,7 +41,7 @@ import Testing
     _ = try manifest.deletableObjects()
     _ = try manifest.remoteSequence()
     _ = try manifest.beginEpoch()
-    _ = try manifest.reserveNodeID()
+    _ = try manifest.freeID()
     _ = try manifest.integrityProblems()
   }
 

@@ -23,7 +23,7 @@ import Testing
   }
 
   @Test func roundTrip() throws {
-    let id = try manifest.reserveNodeID()
+    let id = try manifest.freeID()
     let wal = try manifest.addWalDirectory("/else where/wäl")
     let other = AofDescriptorRecord(
       id: id, chunkSize: try ChunkSize(.gibibytes(4)), dataDirectory: "/data", walDirectory: wal.id,
@@ -43,7 +43,7 @@ import Testing
   }
 
   @Test func aLogNeedsItsName() throws {
-    let id = try manifest.reserveNodeID()
+    let id = try manifest.freeID()
     let node = NodeRecord(
       id: id, kind: .log, parent: .root, name: try EntryName("log"), attributes: TestStore.attributes)
     let record = AofDescriptorRecord(id: id, chunkSize: .minimum, dataDirectory: "", walDirectory: log.walDirectory)

@@ -13,7 +13,7 @@ import Testing
 
   private func add(_ name: [UInt8], in parent: NodeID = .root) throws(AofError) -> NodeRecord {
     let node = NodeRecord(
-      id: try manifest.reserveNodeID(), kind: .directory, parent: parent, name: try EntryName(name),
+      id: try manifest.freeID(), kind: .directory, parent: parent, name: try EntryName(name),
       attributes: TestStore.attributes)
     try manifest.addDirectory(node)
     return node
@@ -76,17 +76,23 @@ import Testing
     for _ in 0..<3 {
       let manifest = try seen.count == 1 ? manifest : store.open()
       for _ in 0..<5 {
-        let id = try manifest.reserveNodeID()
+        let id = try manifest.freeID()
         #expect(seen.insert(id).inserted)
-        try manifest.addDirectory(
-          NodeRecord(
-            id: id, kind: .directory, parent: .root, name: EntryName("\(id)"), attributes: TestStore.attributes))
-        // Neither a removed node's nor an unused id comes back.
+        try manifest.addDirectory(node(id))
+        // A removed node's id does not come back, nor one that was passed over.
         try manifest.removeDirectory(id)
+        #expect(code { () throws(AofError) in try manifest.addDirectory(node(id)) } == .corrupt)
+        seen.insert(NodeID(rawValue: id.rawValue + 1))
+        try manifest.addDirectory(node(NodeID(rawValue: id.rawValue + 2)))
+        seen.insert(NodeID(rawValue: id.rawValue + 2))
       }
       try manifest.close()
     }
-    #expect(seen.count == 16)
+    #expect(seen.count == 46)
+  }
+
+  private func node(_ id: NodeID) throws(AofError) -> NodeRecord {
+    NodeRecord(id: id, kind: .directory, parent: .root, name: try EntryName("\(id)"), attributes: TestStore.attributes)
   }
 
   @Test func epochsGrow() throws {

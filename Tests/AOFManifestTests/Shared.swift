@@ -52,9 +52,12 @@ final class TestStore: Sendable {
 }
 
 extension Manifest {
+  /// The id for a new node.
+  func freeID() throws(AofError) -> NodeID { NodeID(rawValue: try nextNodeID()) }
+
   /// Adds a log below the root, with a WAL directory of its own.
   func addTestLog(_ name: String) throws(AofError) -> AofDescriptorRecord {
-    let id = try reserveNodeID()
+    let id = try freeID()
     let wal = try addWalDirectory("wal-\(id)")
     let log = AofDescriptorRecord(id: id, chunkSize: .minimum, dataDirectory: "chunks", walDirectory: wal.id)
     try addLog(

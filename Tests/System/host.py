@@ -15,7 +15,7 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "lib"))
 from cases import Skipped, case, main
-from daemon import BINARY, Daemon, await_, error_of, resident
+from daemon import BINARY, Daemon, await_, error_of, processor_time, resident
 from programs import Listener, Service
 
 WORK, SCALE = sys.argv[1], int(sys.argv[2])
@@ -310,7 +310,9 @@ def stuck_readers():
     with Daemon(store("events"), MNT, options=["--chunk-size", "128KiB"]) as daemon:
         handle = daemon.open("a")
         append_many(handle, count // 10)
+        began = processor_time(daemon.process.pid)
         alone = append_many(handle, count // 2)
+        spent = processor_time(daemon.process.pid) - began
         before = resident(daemon.process.pid)
         events = daemon.path(".ctl/events")
         stuck = [os.open(events, os.O_RDONLY | os.O_NONBLOCK) for _ in range(50)]
@@ -320,9 +322,13 @@ def stuck_readers():
         poller.register(stuck[0], select.EPOLLIN)
         follower = subprocess.Popen(["cat", events], stdout=subprocess.PIPE)
         os.set_blocking(follower.stdout.fileno(), False)
+        began = processor_time(daemon.process.pid)
         watched = append_many(handle, count - count // 2)
+        spent_watched = processor_time(daemon.process.pid) - began
         grown = resident(daemon.process.pid) - before
         print(f"host: {count // 2} appends in {alone:.2f} s alone, {watched:.2f} s with 52 readers; {grown >> 10} KiB more")
+        # Of processor time, which does not depend on what else the machine does.
+        assert spent_watched < 2 * spent + 1, f"{spent_watched} s of the daemon with stuck readers, {spent} s without"
         assert grown < 32 << 20, f"the daemon has grown by {grown} bytes"
         expect(os.fstat(handle).st_size, (count + count // 10) * 128, "the log's length")
         assert poller.poll(0), "a stuck reader has something to read"

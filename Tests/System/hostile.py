@@ -13,7 +13,7 @@ import subprocess
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "lib"))
-from daemon import BINARY, Daemon, await_, error_of  # noqa: E402
+from daemon import BINARY, Daemon, await_, error_of, processor_time, resident  # noqa: E402
 
 STRANGER = 65534
 DESCRIPTORS = 1024
@@ -68,8 +68,19 @@ def descriptors(daemon):
 
 def memory(daemon):
     """KiB that the daemon has in memory."""
-    with open(f"/proc/{daemon.process.pid}/status") as status:
-        return next(int(line.split()[1]) for line in status if line.startswith("VmRSS"))
+    return resident(daemon.process.pid) // 1024
+
+
+def expect_even(daemon, what, call, count):
+    """Makes many calls, and demands that the daemon spends on the last tenth about what it spent on the first."""
+    spent, pid = [], daemon.process.pid
+    for part in range(10):
+        began = processor_time(pid)
+        for index in range(part * count // 10, (part + 1) * count // 10):
+            call(index)
+        spent.append(processor_time(pid) - began)
+    # What is quadratic costs several times as much at the end as in the second tenth; the first one warms up.
+    assert spent[-1] < 2.5 * spent[1] + 1, f"{what} {count} logs took these seconds of processor time: {spent}"
 
 
 class Cases:
@@ -241,6 +252,47 @@ class Cases:
                     os.close(handle)
                 daemon.stop()
 
+    def many_creates(self):
+        """§unlink §trash: as many logs as anybody makes, deleted and purged: none costs more than the one before, nothing stays."""
+        count = 100_000 if self.scale >= 20 else 2000 * self.scale
+        with self.daemon("creates", ("prlimit", f"--nofile={DESCRIPTORS}:{DESCRIPTORS}")) as daemon:
+            os.mkdir(daemon.path("d"))
+            name = lambda index: daemon.path(f"d/log-{index:06}")  # noqa: E731
+            before = resident(daemon.process.pid), descriptors(daemon)
+
+            def create(index):
+                append(name(index), b"%d" % index)
+
+            expect_even(daemon, "creating", create, count)
+            each = (resident(daemon.process.pid) - before[0]) / count
+            assert each < 4096, f"{each:.0f} bytes of memory for each log"
+            assert len(os.listdir(daemon.path("d"))) == count
+            for index in range(0, count, 97):
+                assert read(name(index)) == b"%d" % index
+            expect_even(daemon, "deleting", lambda index: os.unlink(name(index)), count)
+            expect("listing the trash", daemon.control("trash")[0], None)
+            assert len(read(daemon.path(".ctl/result")).splitlines()) >= count
+            expect("restoring one", daemon.control(f"restore d/log-{count // 2:06}\n")[0], None)
+            assert read(name(count // 2)) == b"%d" % (count // 2)
+            os.unlink(name(count // 2))
+            expect("purging", daemon.control("purge all=yes\n")[0], None)
+            expect("the trash", daemon.control("trash")[1], "")
+            expect("names", os.listdir(daemon.path("d")), [])
+            # The memory of the first ones serves the next ones.
+            used = resident(daemon.process.pid)
+            for index in range(count // 4):
+                create(index)
+            for index in range(count // 4):
+                os.unlink(name(index))
+            expect("purging again", daemon.control("purge all=yes\n")[0], None)
+            grown = resident(daemon.process.pid) - used
+            assert grown < used // 10, f"memory grew by {grown} bytes over the {used} after {count} logs"
+            assert descriptors(daemon) <= before[1] + 8, f"{descriptors(daemon)} descriptors, {before[1]} before"
+            expect("the daemon", daemon.stop(), 0)
+        chunks = os.path.join(self.folder, "creates/store/chunks")
+        left = os.listdir(chunks) if os.path.isdir(chunks) else []
+        assert not left, f"{len(left)} folders of chunks are left"
+
     def churn(self):
         """Creating and deleting goes on for ever: without a trash age nothing of it stays."""
         rounds = 200 * self.scale
@@ -297,8 +349,7 @@ class Cases:
         # The user may not reach the folder that it was built in.
         shutil.copy(BINARY, os.path.join(folder, "aofs"))
         os.chown(folder, STRANGER, STRANGER)
-        with open(os.path.join(folder, "user.sh"), "w") as file:
-            file.write(OWN_MOUNT)
+        shutil.copy(os.path.join(os.path.dirname(os.path.abspath(__file__)), "lib/own_mount.sh"), os.path.join(folder, "user.sh"))
         # In a mount namespace of its own, where /dev/fuse may be opened as on most machines.
         outer = f"""
             mknod fuse c 10 229 && chmod 666 fuse && mount --bind fuse /dev/fuse && [ -w /dev/fuse ] || exit 77
@@ -316,39 +367,13 @@ class Cases:
         expect("the store's mode", stat.S_IMODE(os.stat(os.path.join(folder, "store")).st_mode), 0o700)
 
 
-OWN_MOUNT = """
-set -eu
-case $1 in
-mount)
-  mkdir mnt
-  ./aofs mount --chunk-size 128KiB store mnt
-  trap 'fusermount3 -uz mnt' EXIT
-  echo one >>mnt/log; chmod 600 mnt/log; mkdir mnt/d; mv mnt/log mnt/d/log; echo two >>mnt/d/log
-  rm mnt/d/log; rmdir mnt/d; ./aofs trash restore mnt d/log
-  [ "$(cat mnt/d/log)" = "one
-two" ]
-  [ "$(stat -c '%u %a' mnt/d/log)" = "$(id -u) 600" ]
-  echo checkpoint >mnt/.ctl/command; echo evict >mnt/.ctl/command; ./aofs verify --remote mnt
-  if chown 0 mnt/d/log 2>/dev/null; then exit 9; fi
-  if chmod 4755 mnt/d/log 2>/dev/null; then exit 10; fi
-  trap - EXIT
-  ;;
-end)
-  fusermount3 -u mnt
-  [ "$(./aofs cat store:d/log)" = "one
-two" ]
-  ;;
-esac
-"""
-
-
 def main():
     folder, scale = sys.argv[1], int(sys.argv[2])
     # This process opens as many logs as the daemon could not.
     limit = min(8192, resource.getrlimit(resource.RLIMIT_NOFILE)[1])
     resource.setrlimit(resource.RLIMIT_NOFILE, (limit, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
     cases = Cases(folder, scale)
-    names = sys.argv[3:] or ["names", "strangers", "planted_links", "garbage", "many_logs", "churn", "kept_handles", "own_mount"]
+    names = sys.argv[3:] or ["names", "strangers", "planted_links", "garbage", "many_logs", "many_creates", "churn", "kept_handles", "own_mount"]
     failed = 0
     for name in names:
         try:

@@ -69,15 +69,22 @@ extension AofManager {
       if requests.isEmpty {
         guard schedule.mayTry(now: .now), try hasUnpublishedPurges() else { return }
       }
-      for case .failure(let error) in checkpoint(requests: requests).values where error.code != .purged { throw error }
+      for case .failure(let error) in checkpoint(requests: requests).values where error.code != .purged {
+        return noteFailure(error, &schedule, isRepeated: true)
+      }
       try publishPurges()
       if schedule.didSucceed() { services.observation.report(.other, "automatic checkpoints go on") }
     } catch {
-      let isFirst = schedule.didFail(now: .now)
-      if isFirst, error.code != .interrupted {
-        services.observation.report(error, "an automatic checkpoint failed, and is tried again until it succeeds")
-      }
+      noteFailure(error, &schedule, isRepeated: false)
     }
+  }
+
+  /// - Parameter isRepeated: whether the checkpoint itself has told of it.
+  private func noteFailure(_ error: AofError, _ schedule: inout CheckpointSchedule, isRepeated: Bool) {
+    let isFirst = schedule.didFail(now: .now)
+    guard isFirst, error.code != .interrupted else { return }
+    services.observation.report(
+      error, "an automatic checkpoint failed, and is tried again until it succeeds", isRepeated: isRepeated)
   }
 
   /// What the remote lacks of each log, without opening those that nobody has used.

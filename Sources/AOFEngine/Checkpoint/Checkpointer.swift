@@ -163,7 +163,10 @@ final class Checkpointer: Sendable {
         if !state.extents.isEmpty { _ = try openChain() }
         for extent in state.extents {
           let object = try ChunkLease.holding(try log.chunks.chunk(extent.chunk)) { () throws(AofError) in
-            try ExtentUpload(extent, of: log, epoch: epoch).run(checkCancellation)
+            try ExtentUpload(extent, of: log, epoch: epoch).run { () throws(AofError) in
+              try checkCancellation()
+              try log.checkPurge()
+            }
           }
           objects.append((extent, object))
         }
@@ -181,7 +184,7 @@ final class Checkpointer: Sendable {
 
   /// Publishes uploads, and what was purged, with one element of the chain, and records them locally.
   private func publish(_ uploads: [Upload]) throws(AofError) {
-    let removed = try manifest.purgedLogs().filter { !$0.isPublished }.map(\.log)
+    let removed = try manifest.unpublishedPurges().map(\.log)
     var news: [Upload] = []
     var logs: [RemoteLogRecord] = []
     for upload in uploads where upload.isNews {

@@ -19,8 +19,8 @@ package struct StoreMeasures: Sendable {
   package var oldestUnpublished: UnixTime?
   /// Bytes that a power cut may take.
   package var unsyncedBytes: UInt64 = 0
-  /// What all logs take on the local disk and in memory.
-  package var localBytes: UInt64 = 0
+  /// What the chunk files of all logs take on the local disk: what the quota is of.
+  package var cacheBytes: UInt64
   package var cacheLimit: UInt64
   package var readHits: UInt64
   package var readMisses: UInt64
@@ -33,10 +33,10 @@ extension AofManager {
   /// Why WALs of the store take nothing any more.
   package var walFailures: [AofError] { state.withLock { Array($0.wals.values) }.compactMap(\.failure) }
 
-  /// Measures the store. Blocks on the local disk, for logs whose files nobody has asked for yet.
+  /// Measures the store.
   package func measure() -> StoreMeasures {
     var measures = StoreMeasures(
-      totals: observation.totals, cacheLimit: settings.cacheSize.rawValue,
+      totals: observation.totals, cacheBytes: UInt64(services.cache.total), cacheLimit: settings.cacheSize.rawValue,
       readHits: services.reads.hits.load(ordering: .relaxed), readMisses: services.reads.misses.load(ordering: .relaxed))
     let (wals, open, descriptors) = state.withLock { (Array($0.wals.values), $0.open, $0.descriptors) }
     for wal in wals {
@@ -54,7 +54,6 @@ extension AofManager {
   /// A log that nobody has used since the store was opened.
   private func add(_ record: AofDescriptorRecord, to measures: inout StoreMeasures) {
     measures.count(isWritable: record.failure == nil)
-    measures.localBytes += UInt64(services.localChunks.allocatedSize(of: record.id))
     guard record.remote < record.applied else { return }
     measures.addUnpublished(record.applied - record.remote, since: nameSpace.node(record.id)?.attributes.modificationTime)
   }
@@ -64,7 +63,6 @@ extension StoreMeasures {
   fileprivate mutating func add(_ log: Aof) {
     let marks = log.watermarks
     count(isWritable: log.failure == nil)
-    localBytes += log.localBytes.rawValue
     unsyncedBytes += marks.tail.rawValue - min(marks.durable.rawValue, marks.tail.rawValue)
     guard marks.remote < marks.tail else { return }
     addUnpublished(marks.tail - marks.remote, since: log.oldestUnpublished)

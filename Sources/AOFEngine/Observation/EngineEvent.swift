@@ -14,7 +14,12 @@ package enum EngineEvent: Sendable {
   case trim(LogID, LSN)
   /// The log ended at the LSN, and goes on there in the generation.
   case truncation(LogID, LSN, Generation)
-  case incident(Incident.Kind, String)
+  /// A log went to the trash, came back from it, or is gone for good; the path that it had, or has now.
+  case discard(LogID, LogPath)
+  case restore(LogID, LogPath)
+  case purge(LogID, LogPath)
+  /// - Parameter isRepeated: whether another event has told of the failure, where it is counted.
+  case incident(Incident.Kind, String, isRepeated: Bool = false)
   /// A mount point shows the store, or does so no more.
   case mount(String)
   case unmount(String)
@@ -33,10 +38,10 @@ package enum EngineEvent: Sendable {
   /// What went wrong with it; nil for what went well.
   var errorKind: Incident.Kind? {
     switch self {
-    case .incident(let kind, _): kind
+    case .incident(let kind, _, let isRepeated): isRepeated ? nil : kind
     case .checkpoint(let checkpoint): checkpoint.failure.map(Incident.Kind.init)
     case .hydration(_, _, _, let failure): failure.map(Incident.Kind.init)
-    case .seal, .eviction, .trim, .truncation, .mount, .unmount: nil
+    case .seal, .eviction, .trim, .truncation, .discard, .restore, .purge, .mount, .unmount: nil
     }
   }
 }

@@ -35,7 +35,7 @@ package struct EngineTotals: Sendable {
       evictedBytes += bytes.rawValue
     case .trim: trims += 1
     case .truncation: truncations += 1
-    case .incident, .mount, .unmount: break
+    case .discard, .restore, .purge, .incident, .mount, .unmount: break
     }
   }
 

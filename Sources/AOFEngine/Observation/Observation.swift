@@ -47,22 +47,24 @@ package final class Observation: Sendable {
   }
 
   /// Something that went wrong and that nobody is answered with.
-  func report(_ kind: Incident.Kind, _ message: String) {
-    report(.incident(kind, String(message.prefix(Self.longestMessage))))
+  func report(_ kind: Incident.Kind, _ message: String, isRepeated: Bool = false) {
+    report(.incident(kind, String(message.prefix(Self.longestMessage)), isRepeated: isRepeated))
   }
 
   /// An error that nobody is answered with, and what it kept from being done.
-  func report(_ error: AofError, _ message: String) { report(Incident.Kind(error), "\(message): \(error)") }
+  func report(_ error: AofError, _ message: String, isRepeated: Bool = false) {
+    report(Incident.Kind(error), "\(message): \(error)", isRepeated: isRepeated)
+  }
 
   private func log(_ event: EngineEvent) {
     switch event {
-    case .incident(_, let message): logger.warning("\(message)")
+    case .incident(_, let message, _): logger.warning("\(message)")
     case .checkpoint(let checkpoint):
       if let failure = checkpoint.failure { logger.warning("a checkpoint failed: \(failure)") }
     case .trim(let log, let lsn): logger.notice("log \(log) begins at LSN \(lsn)")
     case .truncation(let log, let lsn, let generation):
       logger.notice("log \(log) ended at LSN \(lsn), generation \(generation)")
-    case .seal, .hydration, .eviction, .mount, .unmount: break
+    case .seal, .hydration, .eviction, .discard, .restore, .purge, .mount, .unmount: break
     }
   }
 
@@ -98,7 +100,7 @@ extension Observation.State {
 
   fileprivate mutating func take(_ event: EngineEvent, at time: UnixTime) {
     totals.add(event, at: time)
-    if case .incident(let kind, let message) = event {
+    if case .incident(let kind, let message, _) = event {
       incidents.append(Incident(time: time, kind: kind, message: message))
       if incidents.count > Observation.keptIncidents { incidents.removeFirst() }
     }

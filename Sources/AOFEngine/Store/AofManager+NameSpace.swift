@@ -51,9 +51,9 @@ extension AofManager {
     _ name: EntryName, in directory: NodeID, to newName: EntryName, in newDirectory: NodeID,
     replacing: RenameTarget = .directory
   ) throws(AofError) {
-    let discards = try nameSpace.rename(
+    let discarded = try nameSpace.rename(
       name, in: directory, to: newName, in: newDirectory, replacing: replacing, time: services.environment.clock.now())
-    if discards { trashGrew() }
+    if let discarded { trashGrew(by: discarded) }
   }
 
   /// How many directories there are in a directory.

@@ -7,9 +7,13 @@ import AOFSystem
 final class NameSpace: Sendable {
   struct State {
     /// Logs in the trash among them.
-    var nodes: [NodeID: NodeRecord]
-    var children: [NodeID: [EntryName: NodeID]]
+    var nodes: [NodeID: NodeRecord] = [:]
+    var children: [NodeID: [EntryName: NodeID]] = [:]
+    /// How many of a directory's children are directories; each look at the directory asks for it.
+    var directoryCounts: [NodeID: Int] = [:]
     var trash: [LogID: TrashRecord]
+    /// The id of the next node: no node has had it, or a later one.
+    var nextNode: UInt64
     var isChanging = false
   }
 
@@ -18,18 +22,13 @@ final class NameSpace: Sendable {
 
   init(_ manifest: Manifest) throws(AofError) {
     self.manifest = manifest
-    let records = try manifest.nodes()
-    var nodes: [NodeID: NodeRecord] = [:]
-    var children: [NodeID: [EntryName: NodeID]] = [:]
-    for node in records {
-      nodes[node.id] = node
-      if let name = node.name { children[node.parent, default: [:]][name] = node.id }
-    }
-    guard nodes[.root]?.kind == .directory else {
+    let trash = Dictionary(try manifest.trash().map { ($0.log, $0) }, uniquingKeysWith: { $1 })
+    var state = State(trash: trash, nextNode: try manifest.nextNodeID())
+    for node in try manifest.nodes() { state.insert(node) }
+    guard state.nodes[.root]?.kind == .directory else {
       throw AofError(.corrupt, "the manifest \(manifest.path) has no root directory")
     }
-    let trash = Dictionary(try manifest.trash().map { ($0.log, $0) }, uniquingKeysWith: { $1 })
-    state = Monitor(State(nodes: nodes, children: children, trash: trash))
+    self.state = Monitor(state)
   }
 
   // MARK: Answers
@@ -72,9 +71,7 @@ final class NameSpace: Sendable {
 
   /// How many directories there are in a directory.
   func countDirectories(in directory: NodeID) -> Int {
-    state.withLock { state in
-      state.children[directory, default: [:]].values.count { state.nodes[$0]?.kind == .directory }
-    }
+    state.withLock { $0.directoryCounts[directory] ?? 0 }
   }
 
   /// The ids of all logs that have a name, sorted.
@@ -88,7 +85,7 @@ final class NameSpace: Sendable {
     try changing { () throws(AofError) in
       try checkVacant(name, in: directory)
       let node = NodeRecord(
-        id: try manifest.reserveNodeID(), kind: .directory, parent: directory, name: name, attributes: attributes)
+        id: try takeID(), kind: .directory, parent: directory, name: name, attributes: attributes)
       try manifest.addDirectory(node)
       state.withLock { $0.insert(node) }
       return node
@@ -103,11 +100,21 @@ final class NameSpace: Sendable {
     try changing { () throws(AofError) in
       try checkVacant(name, in: directory)
       let node = NodeRecord(
-        id: try manifest.reserveNodeID(), kind: .log, parent: directory, name: name, attributes: attributes)
+        id: try takeID(), kind: .log, parent: directory, name: name, attributes: attributes)
       let log = try describe(node.id)
       try manifest.addLog(node, log)
       state.withLock { $0.insert(node) }
       return log
+    }
+  }
+
+  /// An id that no node has had. The manifest learns of it with the node, so one that gets none may be given out again by
+  /// the next process.
+  private func takeID() throws(AofError) -> NodeID {
+    try state.withLock { state throws(AofError) in
+      guard state.nextNode < UInt64(Int64.max) else { throw AofError(.corrupt, "the store has used up its ids") }
+      defer { state.nextNode += 1 }
+      return NodeID(rawValue: state.nextNode)
     }
   }
 
@@ -124,15 +131,15 @@ final class NameSpace: Sendable {
   }
 
   /// - Parameter time: when a log that is replaced went to the trash.
-  /// - Returns: whether one did.
+  /// - Returns: that log.
   func rename(
     _ name: EntryName, in directory: NodeID, to newName: EntryName, in newDirectory: NodeID,
     replacing: RenameTarget, time: UnixTime
-  ) throws(AofError) -> Bool {
+  ) throws(AofError) -> TrashRecord? {
     try changing { () throws(AofError) in
       guard let node = lookUp(name, in: directory) else { throw Self.notFound(name) }
       guard self.node(newDirectory)?.kind == .directory else { throw Self.notFound(newName) }
-      if directory == newDirectory, name == newName { return false }
+      if directory == newDirectory, name == newName { return nil }
       guard !isInside(newDirectory, node.id) else {
         throw AofError(.invalidArgument, "the directory '\(name)' cannot be moved into itself")
       }
@@ -147,7 +154,7 @@ final class NameSpace: Sendable {
         state.remove(node)
         state.insert(node, as: newName, in: newDirectory)
       }
-      return discarded != nil
+      return discarded
     }
   }
 
@@ -225,7 +232,9 @@ extension NameSpace.State {
 
   mutating func insert(_ node: NodeRecord) {
     nodes[node.id] = node
-    if let name = node.name { children[node.parent, default: [:]][name] = node.id }
+    guard let name = node.name else { return }
+    children[node.parent, default: [:]][name] = node.id
+    if node.kind == .directory { directoryCounts[node.parent, default: 0] += 1 }
   }
 
   mutating func insert(_ node: NodeRecord, as name: EntryName, in directory: NodeID) {
@@ -239,6 +248,10 @@ extension NameSpace.State {
   mutating func remove(_ node: NodeRecord) {
     nodes[node.id] = nil
     if node.kind == .directory, children[node.id]?.isEmpty == true { children[node.id] = nil }
-    if let name = node.name { children[node.parent]?[name] = nil }
+    guard let name = node.name else { return }
+    children[node.parent]?[name] = nil
+    guard node.kind == .directory else { return }
+    let left = directoryCounts[node.parent, default: 1] - 1
+    directoryCounts[node.parent] = left == 0 ? nil : left
   }
 }

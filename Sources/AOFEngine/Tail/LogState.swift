@@ -58,6 +58,8 @@ struct LogState {
   var isMaintenanceQueued = false
   /// Files that programs have open on the log.
   var uses = 0
+  /// Threads that wait to purge the log.
+  var purgesWanted = 0
   /// Why the log takes no appends. `purged`: it is gone, and cannot be read either.
   var failure: AofError?
 

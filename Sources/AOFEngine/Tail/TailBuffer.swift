@@ -35,8 +35,10 @@ final class TailBlock: @unchecked Sendable {  // guarded by the `state` of the l
 
 /// The newest bytes of a log: one block that takes appends, and at most one that is on its way to a chunk file.
 struct TailBuffer {
-  /// Small logs stay small; a busy log gets the full size when it has filled the smaller ones.
-  static let capacities = [4 << 10, 16 << 10, 64 << 10, 256 << 10]
+  /// Small logs stay small, since a store may have many; a busy log gets the full size when it has filled the smaller ones.
+  private static let capacities = [256, 1 << 10, 4 << 10, 16 << 10, 64 << 10, 256 << 10]
+  /// A smaller block that is full is copied into a larger one: it is not worth a write to a chunk file.
+  private static let smallestDrained = 4 << 10
 
   private(set) var active: TailBlock?
   private(set) var draining: TailBlock?
@@ -68,14 +70,28 @@ struct TailBuffer {
   mutating func reserve(_ count: Int, at lsn: LSN) -> Room {
     if let active, !hasRoom(for: count) {
       if hasReservations { return .afterPublishing }
-      if draining != nil { return .afterDraining }
-      draining = active
-      self.active = nil
+      if active.capacity < Self.smallestDrained {
+        self.active = enlarged(active, by: count)
+      } else if draining != nil {
+        return .afterDraining
+      } else {
+        draining = active
+        self.active = nil
+      }
     }
     let block = active ?? startBlock(at: lsn, for: count)
     active = block
     defer { block.reserved += count }
     return .reserved(block, offset: block.reserved)
+  }
+
+  /// A block with the same bytes and room for `count` more.
+  private mutating func enlarged(_ block: TailBlock, by count: Int) -> TailBlock {
+    let larger = startBlock(at: block.start, for: block.count + count)
+    larger.memory.copyMemory(from: block.memory, byteCount: block.count)
+    larger.count = block.count
+    larger.reserved = block.count
+    return larger
   }
 
   /// Takes back what is reserved and not visible.

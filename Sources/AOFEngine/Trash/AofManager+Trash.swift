@@ -21,16 +21,25 @@ extension AofManager {
     var found: [TrashedLog] = []
     for record in nameSpace.trash {
       do throws(AofError) {
-        let marks = try log(record.log).watermarks
         found.append(
           TrashedLog(
-            id: record.log, path: record.path, size: ByteCount(rawValue: marks.tail.rawValue - marks.head.rawValue),
+            id: record.log, path: record.path, size: try size(of: record.log),
             deletedAt: record.deletedAt, purgedFrom: settings.trashAge.end(from: record.deletedAt)))
       } catch where error.code == .notFound {
         // Restored or purged meanwhile.
       }
     }
     return found
+  }
+
+  /// The bytes that a log holds, without opening one that nobody has used.
+  private func size(of id: LogID) throws(AofError) -> ByteCount {
+    let (open, record) = state.withLock { ($0.open[id], $0.descriptors[id]) }
+    guard open == nil, let record else {
+      let marks = try log(id).watermarks
+      return ByteCount(rawValue: marks.tail.rawValue - marks.head.rawValue)
+    }
+    return ByteCount(rawValue: record.applied.rawValue - record.head.rawValue)
   }
 
   /// Moves a log to the trash: its name is free, and whoever has it open goes on with it.
@@ -44,8 +53,7 @@ extension AofManager {
 
   /// - Throws: `notFound`, `isADirectory`.
   package func discard(_ name: EntryName, in directory: NodeID) throws(AofError) {
-    try nameSpace.discard(name, in: directory, time: services.environment.clock.now())
-    trashGrew()
+    trashGrew(by: try nameSpace.discard(name, in: directory, time: services.environment.clock.now()))
   }
 
   /// Gives a log in the trash a name, by default its old one; directories that are gone are made again.
@@ -63,6 +71,7 @@ extension AofManager {
         error.code, "log \(id) cannot be restored as '\(path)': \(error.message)", remedy: "name another path for it",
         cause: error.cause)
     }
+    services.observation.report(.restore(id, path))
   }
 
   /// The log, as a file that is open. - Throws: `notFound`, `isADirectory`, `purged`.
@@ -83,14 +92,17 @@ extension AofManager {
 extension AofManager {
   /// Purges logs in the trash: when this returns their bytes are gone, from the local disk and from the remote. Waits for
   /// the remote.
-  /// - Throws: `notFound` for what is not in the trash, `busy` for what is in use, and the others are purged all the
-  ///   same; `remoteFailure`: then the remote forgets them with a later checkpoint.
-  public func purge(_ logs: [LogID]) throws(AofError) {
+  /// - Throws: `notFound` for what is not in the trash, `busy` for what is open as a file, `timedOut` for what is read for
+  ///   longer than `timeout`, and the others are purged all the same; `remoteFailure`: then the remote forgets them with
+  ///   a later checkpoint.
+  public func purge(
+    _ logs: [LogID], timeout: Duration = TruncationRequest.standardTimeout
+  ) throws(AofError) {
     var failure: AofError?
     for id in logs where nameSpace.trashRecord(of: id) == nil {
       failure = failure ?? AofError(.notFound, "log \(id) is not in the trash", remedy: "'aofs trash ls' lists what is")
     }
-    let purge = try purgeHere(logs.filter { nameSpace.trashRecord(of: $0) != nil })
+    let purge = try purgeHere(logs.filter { nameSpace.trashRecord(of: $0) != nil }, deadline: .now + timeout)
     failure = failure ?? purge.failure
     try services.checkpointer.publishRemovals(of: purge.logs)
     if let failure { throw failure }
@@ -102,7 +114,7 @@ extension AofManager {
   }
 
   /// Whether the remote is to be told of logs that are gone.
-  func hasUnpublishedPurges() throws(AofError) -> Bool { try services.manifest.purgedLogs().contains { !$0.isPublished } }
+  func hasUnpublishedPurges() throws(AofError) -> Bool { try services.manifest.hasUnpublishedPurges() }
 
   /// The logs whose time in the trash has passed.
   package func expiredLogs() -> [LogID] {
@@ -115,42 +127,65 @@ extension AofManager {
   }
 
   /// Purges logs from the manifest and from the local disk. The remote learns of it with the next checkpoint.
+  /// - Parameter deadline: until when those who only read a log are waited for.
   /// - Returns: those that are purged, and the first failure of the others.
-  private func purgeHere(_ ids: [LogID]) throws(AofError) -> (logs: [LogID], failure: AofError?) {
-    var claims: [(log: Aof, failure: AofError?)] = []
+  private func purgeHere(
+    _ ids: [LogID], deadline: ContinuousClock.Instant
+  ) throws(AofError) -> (logs: [LogID], failure: AofError?) {
+    var purged: [LogID] = []
+    var failure: AofError?
+    // In parts, so that those who create and rename logs meanwhile do not wait for all of them.
+    for start in stride(from: 0, to: ids.count, by: Self.purgedAtOnce) {
+      let part = try purgeAtOnce(ids[start..<min(ids.count, start + Self.purgedAtOnce)], deadline)
+      purged += part.logs
+      failure = failure ?? part.failure
+    }
+    return (purged, failure)
+  }
+
+  /// How many logs are purged in one transaction.
+  private static let purgedAtOnce = 256
+
+  private func purgeAtOnce(
+    _ ids: ArraySlice<LogID>, _ deadline: ContinuousClock.Instant
+  ) throws(AofError) -> (logs: [LogID], failure: AofError?) {
+    var claims: [LogID: (log: Aof, failure: AofError?)] = [:]
     var failure: AofError?
     for id in ids {
       do throws(AofError) {
         let log = try log(id)
-        claims.append((log, try log.beginPurge()))
+        claims[id] = (log, try log.beginPurge(waitingUntil: deadline))
       } catch where error.code == .notFound || error.code == .purged {
         // Another thread was faster.
       } catch {
         failure = failure ?? error
       }
     }
-    var purged: [LogID] = []
-    // One that is back in its directory, or all of them after a failure, go on as before.
-    defer { for (log, failure) in claims where !purged.contains(log.id) { log.cancelPurge(failure) } }
     guard !claims.isEmpty else { return ([], failure) }
-    purged = try services.reserve.tidingOver { () throws(AofError) in try nameSpace.purge(claims.map(\.log.id)) }
+    // One that is back in its directory, or all of them after a failure, go on as before.
+    defer { for (log, failure) in claims.values { log.cancelPurge(failure) } }
+    let purged = try services.reserve.tidingOver { () throws(AofError) in try nameSpace.purge(claims.keys.sorted()) }
+    for record in purged { claims[record.log] = nil }
     state.withLock { state in
-      for id in purged {
-        state.open[id] = nil
-        state.descriptors[id] = nil
+      for record in purged {
+        state.open[record.log] = nil
+        state.descriptors[record.log] = nil
       }
     }
     let action = whenPurged.withLock { $0 }
-    for id in purged { action(id) }
+    for record in purged {
+      action(record.log)
+      services.observation.report(.purge(record.log, record.path))
+    }
     try removeFilesOfPurged()
-    return (purged, failure)
+    return (purged.map(\.log), failure)
   }
 
   /// Removes the chunk files that purged logs left.
   private func removeFilesOfPurged() throws(AofError) {
     var failure: AofError?
     var done: [LogID] = []
-    for purged in try services.manifest.purgedLogs() {
+    for purged in try services.manifest.purgedLogsWithFiles() {
       guard let directory = purged.dataDirectory else { continue }
       do throws(AofError) {
         try services.localChunks.removeAll(of: purged.log, in: layout.resolve(directory))
@@ -167,7 +202,8 @@ extension AofManager {
   // MARK: In the background
 
   /// A log went to the trash.
-  func trashGrew() {
+  func trashGrew(by record: TrashRecord) {
+    services.observation.report(.discard(record.log, record.path))
     if settings.trashAge.seconds == 0 { queuePurge() } else { schedulePurge() }
   }
 
@@ -188,7 +224,7 @@ extension AofManager {
 
   private func purgeExpired() {
     // What is in use is tried again when it is let go of.
-    reporting { () throws(AofError) in _ = try self.purgeHere(expiredLogs()) }
+    reporting { () throws(AofError) in _ = try self.purgeHere(expiredLogs(), deadline: .now) }
     schedulePurge()
   }
 
@@ -196,8 +232,9 @@ extension AofManager {
   /// what was in use may be free.
   private func schedulePurge() {
     let now = services.environment.clock.now()
-    guard let next = nameSpace.trash.map({ settings.trashAge.end(from: $0.deletedAt) }).min(),
-      state.withLock({ $0.schedulePurge() })
+    // What is deleted later expires later.
+    guard !state.withLock({ $0.isPurgeScheduled }),
+      let next = nameSpace.firstDeletion.map({ settings.trashAge.end(from: $0) }), state.withLock({ $0.schedulePurge() })
     else { return }
     let (wait, overflow) = next.rawValue.subtractingReportingOverflow(now.rawValue)
     let milliseconds = overflow || wait <= 0 ? Self.longestPause : min(Self.longestPause, Int(wait / 1_000_000) + 1)

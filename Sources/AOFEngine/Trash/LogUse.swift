@@ -22,6 +22,43 @@ package final class LogUse: Sendable {
 }
 
 extension Aof {
+  /// As ``beginPurge()``, and waits for those who read the log for a moment. A checkpoint lets go of it with its next frame.
+  /// - Throws: `timedOut`, too.
+  func beginPurge(waitingUntil deadline: ContinuousClock.Instant) throws(AofError) -> AofError? {
+    state.withLock { $0.purgesWanted += 1 }
+    defer { state.withLock { $0.purgesWanted -= 1 } }
+    while true {
+      do throws(AofError) {
+        return try beginPurge()
+      } catch {
+        let left = deadline - .now
+        guard error.code == .busy, left > .zero, state.withLock({ $0.uses }) == 0 else { throw error }
+        try waitForReaders(atMost: left)
+      }
+    }
+  }
+
+  /// Waits until what is under way is done, and for the leases that there are.
+  private func waitForReaders(atMost timeout: Duration) throws(AofError) {
+    do throws(AofError) {
+      let isIdle: Void? = state.wait(atMost: timeout.wholeMilliseconds) { $0.isIdle || $0.uses > 0 ? () : nil }
+      guard isIdle != nil else { throw AofError(.timedOut, "the log is being written") }
+      let request = TruncationRequest(.head, at: .zero, timeout: timeout)
+      try asOnlyTruncation(atMost: timeout) { () throws(AofError) in try request.waitForLeases(on: chunks.loaded) }
+    } catch where error.code == .timedOut {
+      throw AofError(
+        .timedOut, "log \(id) is being read or written, and was not let go of within \(timeout)",
+        remedy: "close the cursors that are open on it, or try again later", cause: error)
+    }
+  }
+
+  /// Whoever reads the log for its own sake is to let go of it. - Throws: `purged` if somebody wants to purge the log.
+  func checkPurge() throws(AofError) {
+    guard state.withLock({ $0.purgesWanted == 0 }) else {
+      throw AofError(.purged, "log \(id) is about to be purged", remedy: "it is done again if the log stays")
+    }
+  }
+
   /// Makes the log unusable for good, if nobody uses it: no append of it is under way, and none succeeds from now on.
   /// - Returns: what ``cancelPurge(_:)`` needs.
   /// - Throws: `busy`; `purged` if it is so already.

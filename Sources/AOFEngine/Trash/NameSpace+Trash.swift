@@ -8,6 +8,9 @@ extension NameSpace {
     state.withLock { Array($0.trash.values) }.sorted { ($0.deletedAt, $0.log) < ($1.deletedAt, $1.log) }
   }
 
+  /// When the log was deleted that is in the trash for longest; nil if it is empty.
+  var firstDeletion: UnixTime? { state.withLock { $0.trash.values.lazy.map(\.deletedAt).min() } }
+
   func trashRecord(of log: LogID) -> TrashRecord? { state.withLock { $0.trash[log] } }
 
   /// A log, the path that it has or had, and when it was deleted if it has none; nil if it is gone.
@@ -24,7 +27,7 @@ extension NameSpace {
   }
 
   /// Takes a log out of its directory, into the trash.
-  func discard(_ name: EntryName, in directory: NodeID, time: UnixTime) throws(AofError) {
+  func discard(_ name: EntryName, in directory: NodeID, time: UnixTime) throws(AofError) -> TrashRecord {
     try changing { () throws(AofError) in
       guard let node = lookUp(name, in: directory) else { throw Self.notFound(name) }
       guard node.kind == .log else {
@@ -36,6 +39,7 @@ extension NameSpace {
         state.remove(node)
         state.discard(node, record)
       }
+      return record
     }
   }
 
@@ -59,17 +63,17 @@ extension NameSpace {
 
   /// Forgets those of the logs that are in the trash, for good.
   /// - Returns: those.
-  func purge(_ logs: [LogID]) throws(AofError) -> [LogID] {
+  func purge(_ logs: [LogID]) throws(AofError) -> [TrashRecord] {
     try changing { () throws(AofError) in
-      let logs = logs.filter { trashRecord(of: $0) != nil }
-      try manifest.purge(logs)
+      let records = logs.compactMap { trashRecord(of: $0) }
+      try manifest.purge(records.map(\.log))
       state.withLock { state in
-        for log in logs {
-          state.trash[log] = nil
-          state.nodes[log] = nil
+        for record in records {
+          state.trash[record.log] = nil
+          state.nodes[record.log] = nil
         }
       }
-      return logs
+      return records
     }
   }
 }

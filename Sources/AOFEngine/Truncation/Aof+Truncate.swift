@@ -31,6 +31,18 @@ extension Aof {
     }
   }
 
+  /// Runs `body` while no truncation of the log is under way, once the one that is, is done. - Throws: `timedOut`.
+  func asOnlyTruncation(atMost timeout: Duration, _ body: () throws(AofError) -> Void) throws(AofError) {
+    let isAlone: Void? = state.wait(atMost: timeout.wholeMilliseconds) { state in
+      if state.isTruncating { return nil }
+      state.isTruncating = true
+      return ()
+    }
+    guard isAlone != nil else { throw AofError(.timedOut, "a truncation of log \(id) is under way") }
+    defer { state.change { $0.isTruncating = false } }
+    try body()
+  }
+
   private func waitForLeases(_ request: TruncationRequest, on range: Range<LSN>) throws(AofError) {
     guard !range.isEmpty else { return }
     try request.waitForLeases(

@@ -56,7 +56,7 @@ extension ControlExecutor {
   }
 
   private func addCache(_ measures: StoreMeasures, _ metrics: inout MetricsText) {
-    metrics.add("aofs_cache_bytes", .gauge, "Bytes that logs take on the local disk and in memory.", measures.localBytes)
+    metrics.add("aofs_cache_bytes", .gauge, "Bytes that logs take on the local disk.", measures.cacheBytes)
     metrics.add("aofs_cache_limit_bytes", .gauge, "The quota of the local cache.", measures.cacheLimit)
     metrics.add(
       "aofs_cache_hits_total", .counter, "Reads of sealed bytes that the local disk answered.", measures.readHits)

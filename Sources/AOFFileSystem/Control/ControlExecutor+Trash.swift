@@ -34,7 +34,8 @@ extension ControlExecutor {
       }
       logs = [log.id]
     }
-    let before = try manager.trash().filter { logs.contains($0.id) }
+    let wanted = Set(logs)
+    let before = try manager.trash().filter { wanted.contains($0.id) }
     var failure: AofError?
     do throws(AofError) { try manager.purge(logs) } catch { failure = error }
     let left = Set(try manager.trash().map(\.id))

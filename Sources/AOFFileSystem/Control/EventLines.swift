@@ -27,6 +27,9 @@ enum EventLines {
     case .eviction: "eviction"
     case .trim: "trim"
     case .truncation: "truncate"
+    case .discard: "trash"
+    case .restore: "restore"
+    case .purge: "purge"
     case .incident: "error"
     case .mount: "mount"
     case .unmount: "unmount"
@@ -60,7 +63,10 @@ enum EventLines {
       report.take(log, manager)
       report.lsn = lsn.rawValue
       report.generation = generation.rawValue
-    case .incident(let kind, let message):
+    case .discard(let log, let path), .restore(let log, let path), .purge(let log, let path):
+      report.id = log.rawValue
+      report.log = ReportedPath(path)
+    case .incident(let kind, let message, _):
       report.kind = kind.rawValue
       report.message = message
     case .mount(let point), .unmount(let point): report.mountPoint = point

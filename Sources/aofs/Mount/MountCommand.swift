@@ -95,7 +95,7 @@ struct MountCommand: ParsableCommand {
     try list.add(.walDir, walDir)
     try list.add(.checkpointInterval, checkpointInterval)
     try list.add(.checkpointMaxAge, checkpointMaxAge)
-    if checkpointOnUnmount { try list.add(.checkpointOnUnmount, "yes") }
+    if checkpointOnUnmount { list.add(.checkpointOnUnmount) }
     try list.add(.compressionLevel, compressionLevel)
     try list.add(.stopTimeout, stopTimeout)
     try list.add(.logFile, logFile)

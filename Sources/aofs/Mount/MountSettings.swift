@@ -54,7 +54,7 @@ struct MountSettings: Equatable {
     walDirectory = try settings[.walDir].map(FileFacts.resolved)
     stopTimeout = try settings[.stopTimeout].map(Self.milliseconds) ?? Self.defaultStopTimeout
     checkpoints = try Self.policy(interval: settings[.checkpointInterval], maximumAge: settings[.checkpointMaxAge])
-    checkpointsOnUnmount = try settings[.checkpointOnUnmount].map(Self.flag) ?? false
+    checkpointsOnUnmount = options.switches.contains(.checkpointOnUnmount)
     compressionLevel = try settings[.compressionLevel].map(Self.level) ?? StoreOptions().compressionLevel
     logFile = try settings[.logFile].map(FileFacts.resolved)
     logLevel = try settings[.logLevel].map(Self.level) ?? .notice
@@ -134,14 +134,6 @@ struct MountSettings: Equatable {
         remedy: "name at least 1s, or 0 as checkpoint_interval for none")
     }
     return policy
-  }
-
-  private static func flag(_ text: String) throws(AofError) -> Bool {
-    switch text {
-    case "yes": return true
-    case "no": return false
-    default: throw AofError(.invalidArgument, "'\(text)' is neither yes nor no", remedy: "write yes or no")
-    }
   }
 
   private static func level(_ text: String) throws(AofError) -> Int32 {

@@ -33,6 +33,12 @@ def resident(pid):
         return int(file.read().split()[1]) * resource.getpagesize()
 
 
+def processor_time(pid):
+    """The seconds of processor time that a process has used."""
+    with open(f"/proc/{pid}/stat") as file:
+        return sum(map(int, file.read().rsplit(")", 1)[1].split()[11:13])) / os.sysconf("SC_CLK_TCK")
+
+
 class Daemon:
     def __init__(self, store, mnt, under=(), options=()):
         self.store, self.mnt, self.under, self.options = store, mnt, list(under), list(options)
