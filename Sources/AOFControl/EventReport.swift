@@ -17,6 +17,10 @@ package struct EventReport: Encodable, Sendable {
   package var bytes: UInt64?
   package var logs: Int?
   package var objects: Int?
+  package var extents: Int?
+  package var orphans: Int?
+  package var uploads: Int?
+  package var deleted: Int?
   package var count: UInt64?
   package var seconds: Double?
   package var kind: String?
@@ -29,7 +33,7 @@ package struct EventReport: Encodable, Sendable {
   private enum Key: String, CodingKey {
     case seq, time, event, log
     case logBase64 = "log_base64"
-    case id, from, to, lsn, generation, bytes, logs, objects, count, seconds, kind, message, error
+    case id, from, to, lsn, generation, bytes, logs, objects, extents, orphans, uploads, deleted, count, seconds, kind, message, error
     case mountPoint = "mount_point"
   }
 
@@ -48,6 +52,10 @@ package struct EventReport: Encodable, Sendable {
     try values.encodeIfPresent(bytes, forKey: .bytes)
     try values.encodeIfPresent(logs, forKey: .logs)
     try values.encodeIfPresent(objects, forKey: .objects)
+    try values.encodeIfPresent(extents, forKey: .extents)
+    try values.encodeIfPresent(orphans, forKey: .orphans)
+    try values.encodeIfPresent(uploads, forKey: .uploads)
+    try values.encodeIfPresent(deleted, forKey: .deleted)
     try values.encodeIfPresent(count, forKey: .count)
     try values.encodeIfPresent(seconds, forKey: .seconds)
     try values.encodeIfPresent(kind, forKey: .kind)

@@ -11,6 +11,7 @@ package struct MountOptionList: Equatable {
     case walDir = "wal_dir"
     case checkpointInterval = "checkpoint_interval"
     case checkpointMaxAge = "checkpoint_max_age"
+    case remoteGrace = "remote_grace"
     case compressionLevel = "compression_level"
     case stopTimeout = "stop_timeout"
     case logFile = "log_file"

@@ -18,5 +18,12 @@ public struct UnixTime: RawRepresentable, Hashable, Comparable, Sendable, Codabl
     return rest < 0 ? rest + 1_000_000_000 : rest
   }
 
+  /// A moment that lies so much later, or the first or last one that there is.
+  package func advanced(by duration: Duration) -> UnixTime {
+    let (seconds, attoseconds) = duration.components
+    return UnixTime(
+      rawValue: Int64(clamping: Int128(rawValue) + Int128(seconds) * 1_000_000_000 + Int128(attoseconds / 1_000_000_000)))
+  }
+
   public static func < (lhs: UnixTime, rhs: UnixTime) -> Bool { lhs.rawValue < rhs.rawValue }
 }

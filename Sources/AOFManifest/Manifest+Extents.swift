@@ -45,15 +45,16 @@ extension Manifest {
     }
   }
 
-  /// Records which frames of extents are on the local disk.
-  package func recordResidency(_ changes: [(log: LogID, first: LSN, residency: Bitmap)]) throws(AofError) {
+  /// Records which frames of extents are on the local disk. One that was merged meanwhile is passed over.
+  package func recordResidency(_ changes: [(log: LogID, range: Range<LSN>, residency: Bitmap)]) throws(AofError) {
     guard !changes.isEmpty else { return }
     try write { database in
-      for (log, first, residency) in changes {
+      for (log, range, residency) in changes {
         try database.execute(
-          sql: "UPDATE extents SET residency = ? WHERE log = ? AND first_lsn = ?",
+          sql: "UPDATE extents SET residency = ? WHERE log = ? AND first_lsn = ? AND end_lsn = ?",
           arguments: [
-            residency.isFull ? nil : Data(residency.bytes), Int64(log.rawValue), Int64(first.rawValue),
+            residency.isFull ? nil : Data(residency.bytes), Int64(log.rawValue), Int64(range.lowerBound.rawValue),
+            Int64(range.upperBound.rawValue),
           ])
       }
     }

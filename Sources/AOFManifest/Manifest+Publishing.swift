@@ -6,6 +6,7 @@ import GRDB
 package struct UnpublishedState: Sendable {
   package let generation: Generation
   package let head: LSN
+  package let remote: LSN
   package let sealed: LSN
   /// Extents that no published object holds, in the order of their LSNs.
   package let extents: [AofChunkRecord]
@@ -16,6 +17,29 @@ package struct UnpublishedState: Sendable {
 
   /// Whether the remote's manifest has an older name, head or generation.
   package var isStale: Bool { staleness > 0 }
+
+  /// Whether the log still begins, and ended last, where it did in the other state.
+  package func isSameLife(as other: UnpublishedState) -> Bool { generation == other.generation && head == other.head }
+}
+
+/// An object that is new in the remote.
+package struct NewObject: Sendable {
+  /// What it holds.
+  package let extent: AofChunkRecord
+  /// The extents that it holds, in the order of their LSNs: just that one, or those that it is the merger of.
+  package let parts: [AofChunkRecord]
+  package let object: StoredObject
+
+  package init(extent: AofChunkRecord, parts: [AofChunkRecord], object: StoredObject) {
+    self.extent = extent
+    self.parts = parts
+    self.object = object
+  }
+
+  package var isMerger: Bool { parts.count > 1 }
+
+  /// The objects whose place it takes.
+  package var replaced: [String] { isMerger ? parts.compactMap(\.object?.key) : [] }
 }
 
 /// What one element of the remote's manifest chain said of a log.
@@ -23,12 +47,15 @@ package struct Publication: Sendable {
   package let log: LogID
   /// Generation, head and dropped objects as they were when the element was made.
   package let state: UnpublishedState
-  /// The objects that it named, each with the extent that it holds.
-  package let objects: [(extent: AofChunkRecord, object: StoredObject)]
+  /// How far the remote holds the log, as the element said.
+  package let remote: LSN
+  /// The objects that it named which are not mergers: those are recorded one by one.
+  package let objects: [NewObject]
 
-  package init(log: LogID, state: UnpublishedState, objects: [(extent: AofChunkRecord, object: StoredObject)]) {
+  package init(log: LogID, state: UnpublishedState, remote: LSN, objects: [NewObject] = []) {
     self.log = log
     self.state = state
+    self.remote = remote
     self.objects = objects
   }
 }
@@ -48,54 +75,69 @@ extension Manifest {
       guard let row = try Row.fetchOne(database, sql: "SELECT * FROM logs WHERE id = ?", arguments: [id]) else {
         throw AofError(.notFound, "the manifest has no log \(log)")
       }
-      let record = try Self.log(row)
-      return UnpublishedState(
-        generation: record.generation, head: record.head, sealed: record.sealed,
+      return try Self.state(
+        row,
         extents: try Row.fetchAll(
           database, sql: "SELECT * FROM extents WHERE log = ? AND object_key IS NULL ORDER BY first_lsn",
           arguments: [id]
-        ).map(Self.extent),
-        droppedObjects: try Row.fetchAll(
-          database, sql: "SELECT key FROM dropped_objects WHERE log = ? AND is_published = 0 ORDER BY key",
-          arguments: [id]
-        ).map { try $0.checked("key") },
-        staleness: try row.checked("remote_stale"))
+        ).map(Self.extent), database)
     }
   }
 
-  /// Records what the element `sequence` of the chain said: objects, how far the remote holds the logs, which objects
-  /// it names no more, and which purged logs it `removed`. Where a log was truncated or purged since, its new state
-  /// stands: objects of extents that are gone are dropped in their turn.
+  static func state(_ row: Row, extents: [AofChunkRecord], _ database: Database) throws -> UnpublishedState {
+    let record = try Self.log(row)
+    return UnpublishedState(
+      generation: record.generation, head: record.head, remote: record.remote, sealed: record.sealed,
+      extents: extents,
+      droppedObjects: try Row.fetchAll(
+        database, sql: "SELECT key FROM dropped_objects WHERE log = ? AND unnamed_since IS NULL ORDER BY key",
+        arguments: [Int64(record.id.rawValue)]
+      ).map { try $0.checked("key") },
+      staleness: try row.checked("remote_stale"))
+  }
+
+  /// Records what an element of the chain said: objects, how far the remote holds the logs, which objects it names no
+  /// more, and which purged logs it `removed`. Where a log was truncated or purged since, its new state stands: objects of
+  /// extents that are gone are dropped in their turn.
+  /// - Parameters:
+  ///   - sequence: the element's number; nil if it says what is not so here, and the next opening must notice.
+  ///   - isSnapshot: whether the element is the whole state.
   package func recordPublished(
-    _ publications: [Publication], removed: [LogID] = [], sequence: UInt64
+    _ publications: [Publication], removed: [LogID] = [], sequence: UInt64?, isSnapshot: Bool = false, at time: UnixTime
   ) throws(AofError) {
     try write { database in
       for publication in publications {
-        for (extent, object) in publication.objects { try Self.record(object, of: extent, database) }
+        for new in publication.objects { try Self.record(new.object, of: new.extent, database) }
         let state = publication.state
         let log = Int64(publication.log.rawValue)
         try database.execute(
           sql: "UPDATE logs SET remote_lsn = max(remote_lsn, ?) WHERE id = ? AND generation = ?",
-          arguments: [Int64(state.sealed.rawValue), log, state.generation.rawValue])
+          arguments: [Int64(publication.remote.rawValue), log, state.generation.rawValue])
         try database.execute(
           sql: "UPDATE logs SET remote_stale = 0 WHERE id = ? AND remote_stale = ?", arguments: [log, state.staleness])
-        for key in state.droppedObjects {
-          try database.execute(sql: "UPDATE dropped_objects SET is_published = 1 WHERE key = ?", arguments: [key])
-        }
+        for key in state.droppedObjects { try Self.noteUnnamed("key = ?", [key], at: time, database) }
       }
       try Self.recordRemoval(of: removed, database)
-      try database.execute(
-        sql: "UPDATE counters SET value = max(value, ?) WHERE name = 'remote_sequence'",
-        arguments: [Int64(clamping: sequence)])
+      guard let sequence else { return }
+      for name in [Self.sequenceCounter] + (isSnapshot ? [Self.snapshotCounter] : []) {
+        try database.execute(
+          sql: "UPDATE counters SET value = max(value, ?) WHERE name = ?", arguments: [Int64(clamping: sequence), name])
+      }
     }
+  }
+
+  /// Objects that were dropped are named by the chain no more.
+  static func noteUnnamed(
+    _ condition: String, _ arguments: StatementArguments, at time: UnixTime, _ database: Database
+  ) throws {
+    try database.execute(
+      sql: "UPDATE dropped_objects SET unnamed_since = \(time.rawValue) WHERE unnamed_since IS NULL AND \(condition)",
+      arguments: arguments)
   }
 
   private static func record(_ object: StoredObject, of extent: AofChunkRecord, _ database: Database) throws {
     try setObject(object, of: extent, database)
-    guard database.changesCount == 0 else { return }
-    try database.execute(
-      sql: "INSERT OR IGNORE INTO dropped_objects VALUES (?, ?, 0)",
-      arguments: [object.key, Int64(extent.log.rawValue)])
+    if database.changesCount == 0 { try drop(object.key, of: extent.log, unnamedSince: nil, database) }
   }
 
   /// Changes one row, or none if the extent is gone or another one has its place.
@@ -110,44 +152,5 @@ extension Manifest {
         Int64(extent.log.rawValue), Int64(extent.range.lowerBound.rawValue), Int64(extent.range.upperBound.rawValue),
         extent.generation.rawValue,
       ])
-  }
-
-  // MARK: Dropped objects
-
-  /// Adds objects of a log that no element of the chain names, to be deleted.
-  package func recordAbandoned(_ keys: [String], of log: LogID) throws(AofError) {
-    guard !keys.isEmpty else { return }
-    try write { database in
-      for key in keys {
-        try database.execute(
-          sql: "INSERT OR IGNORE INTO dropped_objects VALUES (?, ?, 1)", arguments: [key, Int64(log.rawValue)])
-      }
-    }
-  }
-
-  /// The objects that may be deleted: no element of the chain names them any more.
-  package func deletableObjects() throws(AofError) -> [String] {
-    try read { database in
-      try Row.fetchAll(database, sql: "SELECT key FROM dropped_objects WHERE is_published = 1 ORDER BY key")
-        .map { try $0.checked("key") }
-    }
-  }
-
-  /// The objects of these logs that are not deleted yet.
-  package func droppedObjects(of logs: [LogID]) throws(AofError) -> [String] {
-    let logs = Set(logs)
-    return try read { database in
-      // There is no index by log.
-      try Row.fetchAll(database, sql: "SELECT key, log FROM dropped_objects")
-        .filter { logs.contains(LogID(rawValue: try $0.natural("log"))) }.map { try $0.checked("key") }
-    }
-  }
-
-  /// Forgets dropped objects that are deleted.
-  package func recordDeleted(_ keys: [String]) throws(AofError) {
-    guard !keys.isEmpty else { return }
-    try write { database in
-      for key in keys { try database.execute(sql: "DELETE FROM dropped_objects WHERE key = ?", arguments: [key]) }
-    }
   }
 }

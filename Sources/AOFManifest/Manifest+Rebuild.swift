@@ -56,6 +56,8 @@ extension Manifest {
       for purged in content.purged { try insert(purged, database) }
       let counters = [
         nextNode: content.nextNode, epochCounter: content.epoch, sequenceCounter: content.remoteSequence,
+        // What a recovery publishes is a snapshot.
+        snapshotCounter: content.remoteSequence,
       ]
       for (name, value) in counters {
         try database.execute(

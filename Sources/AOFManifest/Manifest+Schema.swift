@@ -61,8 +61,10 @@ extension Manifest {
         CREATE TABLE dropped_objects (
           key TEXT PRIMARY KEY NOT NULL,
           log INTEGER NOT NULL,
-          is_published INTEGER NOT NULL
+          unnamed_since INTEGER
         ) WITHOUT ROWID;
+        CREATE INDEX objects_to_drop ON dropped_objects (log) WHERE unnamed_since IS NULL;
+        CREATE INDEX objects_to_delete ON dropped_objects (unnamed_since) WHERE unnamed_since IS NOT NULL;
 
         CREATE TABLE trash (
           log INTEGER PRIMARY KEY NOT NULL REFERENCES logs(id),
@@ -76,7 +78,7 @@ extension Manifest {
           is_published INTEGER NOT NULL
         );
         """)
-    for name in ["next_node", "epoch", "remote_sequence"] {
+    for name in ["next_node", "epoch", "remote_sequence", "remote_snapshot", "remote_swept"] {
       try database.execute(
         sql: "INSERT INTO counters VALUES (?, ?)", arguments: [name, name == "next_node" ? 2 : 0])
     }
@@ -177,7 +179,12 @@ extension Manifest {
 
   /// The number of the last element of the remote manifest chain that is known here; 0 before the first.
   package func remoteSequence() throws(AofError) -> UInt64 {
-    try read { try Self.counter("remote_sequence", $0) }
+    try read { try Self.counter(Self.sequenceCounter, $0) }
+  }
+
+  /// The number of the last snapshot that was published; 0 before the first.
+  package func remoteSnapshot() throws(AofError) -> UInt64 {
+    try read { try Self.counter(Self.snapshotCounter, $0) }
   }
 
   /// A counter that is missing is damage: to begin it anew would hand out numbers twice.

@@ -22,6 +22,7 @@ extension Manifest {
   package static let nextNode = "next_node"
   package static let epochCounter = "epoch"
   package static let sequenceCounter = "remote_sequence"
+  package static let snapshotCounter = "remote_snapshot"
 
   /// Reads every table but the extents. What is damaged is left out and reported.
   package func survey() -> ManifestSurvey {

@@ -30,6 +30,10 @@ extension Manifest {
         try database.execute(sql: "DELETE FROM trash WHERE log = ?", arguments: [id])
         guard database.changesCount == 1 else { throw AofError(.notFound, "log \(log) is not in the trash") }
         try Self.removeExtents("log = ?", [id], database)
+        // Nobody is to read what it has dropped before, either.
+        try database.execute(
+          sql: "UPDATE dropped_objects SET unnamed_since = 0 WHERE log = ? AND unnamed_since IS NOT NULL",
+          arguments: [id])
         try database.execute(
           sql: "INSERT INTO purged_logs SELECT id, data_directory, 0 FROM logs WHERE id = ?", arguments: [id])
         try database.execute(sql: "DELETE FROM logs WHERE id = ?", arguments: [id])
@@ -82,10 +86,11 @@ extension Manifest {
       let id = Int64(log.rawValue)
       try database.execute(sql: "UPDATE purged_logs SET is_published = 1 WHERE log = ?", arguments: [id])
     }
-    // In one go: there is no index by log.
+    // They wait for nobody.
     try database.execute(
       sql: """
-        UPDATE dropped_objects SET is_published = 1 WHERE log IN (SELECT log FROM purged_logs WHERE is_published = 1)
+        UPDATE dropped_objects SET unnamed_since = 0
+        WHERE unnamed_since IS NULL AND log IN (SELECT log FROM purged_logs WHERE is_published = 1)
         """)
     for log in logs { try forgetFinishedPurge(of: log, database) }
   }

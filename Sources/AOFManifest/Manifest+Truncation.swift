@@ -87,7 +87,7 @@ extension Manifest {
     try database.execute(
       sql: """
         INSERT OR IGNORE INTO dropped_objects
-        SELECT object_key, log, 0 FROM extents WHERE object_key IS NOT NULL AND \(condition)
+        SELECT object_key, log, NULL FROM extents WHERE object_key IS NOT NULL AND \(condition)
         """,
       arguments: arguments)
     try database.execute(sql: "DELETE FROM extents WHERE \(condition)", arguments: arguments)

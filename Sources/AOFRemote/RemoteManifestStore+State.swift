@@ -3,10 +3,11 @@ import AOFFormat
 
 extension RemoteManifestStore {
   /// What the whole chain comes to. Reads the records from the newest snapshot on, so that its length does not matter.
+  /// `knownSnapshot`: the sequence of a snapshot, 0 for none: what lies before it is not even listed.
   /// - Throws: `corrupt` if a record that counts is damaged or missing; `newerVersion`; `remoteFailure`.
-  package func state() throws(AofError) -> RemoteManifestState {
+  package func state(knownSnapshot: UInt64 = 0) throws(AofError) -> RemoteManifestState {
     var records: [RemoteManifestRecord] = []
-    for sequence in try allSequences().reversed() {
+    for sequence in try allSequences(from: knownSnapshot).reversed() {
       let record = try existing(sequence)
       records.append(record)
       if record.kind == .snapshot { break }
@@ -29,7 +30,7 @@ extension RemoteManifestStore {
   package func survey() throws(AofError) -> Survey {
     var survey = Survey()
     var expected: UInt64?
-    for sequence in try allSequences() {
+    for sequence in try allSequences(from: 1) {
       if let expected, sequence != expected { survey.problems.append(Self.missing(expected..<sequence)) }
       do throws(AofError) {
         let record = try existing(sequence)
@@ -53,11 +54,11 @@ extension RemoteManifestStore {
     "of the manifest's chain, the records \(sequences) are missing"
   }
 
-  /// Every sequence of the chain, rising.
-  private func allSequences() throws(AofError) -> [UInt64] {
+  /// Every sequence of the chain from `first` on, rising.
+  private func allSequences(from first: UInt64) throws(AofError) -> [UInt64] {
     var all: [UInt64] = []
     while true {
-      let page = try sequences(after: all.last ?? 0, limit: Self.pageSize)
+      let page = try sequences(after: all.last ?? max(first, 1) - 1, limit: Self.pageSize)
       all += page
       if page.count < Self.pageSize { return all }
     }

@@ -29,6 +29,11 @@ public protocol RemoteStore: Sendable, CustomStringConvertible {
   /// Deletes the object. One that is not there is no error: an earlier try may have succeeded.
   func delete(_ key: RemoteKey) throws(AofError)
 
+  /// Gives up uploads that were begun and never ended, as a process does that is killed, if `isOurs` says so of their key.
+  /// What is left of them can be found in no listing, and costs all the same.
+  /// - Returns: how many there were.
+  func abandonUploads(_ isOurs: (RemoteKey) -> Bool) throws(AofError) -> Int
+
   /// Writes a whole object in one request. It is durable on return, with either outcome.
   ///
   /// - Throws: `unsupported` for `ifAbsent` if the store cannot keep that promise.
@@ -37,6 +42,11 @@ public protocol RemoteStore: Sendable, CustomStringConvertible {
 
   /// Begins an object that is written piece by piece, in bounded memory.
   func beginUpload(_ key: RemoteKey) throws(AofError) -> any RemoteUpload
+}
+
+extension RemoteStore {
+  /// A store where nothing is left of them.
+  public func abandonUploads(_ isOurs: (RemoteKey) -> Bool) throws(AofError) -> Int { 0 }
 }
 
 /// An object on its way. Nothing of it can be seen under its key before ``commit(_:)``. One thread at a

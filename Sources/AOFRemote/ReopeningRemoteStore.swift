@@ -50,6 +50,10 @@ package final class ReopeningRemoteStore: RemoteStore {
 
   package func delete(_ key: RemoteKey) throws(AofError) { try store().delete(key) }
 
+  package func abandonUploads(_ isOurs: (RemoteKey) -> Bool) throws(AofError) -> Int {
+    try store().abandonUploads(isOurs)
+  }
+
   package func put(
     _ bytes: UnsafeRawBufferPointer, as key: RemoteKey, _ condition: RemoteCondition
   ) throws(AofError) -> RemoteOutcome {

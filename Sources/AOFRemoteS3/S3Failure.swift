@@ -80,14 +80,15 @@ extension S3Failure {
 
   /// - Parameters:
   ///   - action: what was tried, with the object, as `cannot read s3://bucket/key`.
-  func error(_ action: String, attempts: Int) -> AofError {
+  ///   - remedy: what to do; nil for what is always to be done about it.
+  func error(_ action: String, attempts: Int, remedy: String? = nil) -> AofError {
     if let cause { return AofError(cause.code, "\(action): \(cause.message)", remedy: cause.remedy, cause: cause.cause) }
     var facts: [String] = []
     if status > 0 { facts.append(code.isEmpty ? "status \(status)" : "\(status) \(code)") }
     if !message.isEmpty { facts.append(message) }
     if let requestID { facts.append("request \(requestID)") }
     if attempts > 1 { facts.append("tried \(attempts) times") }
-    return AofError(aofCode, "\(action): \(facts.joined(separator: ", "))", remedy: remedy)
+    return AofError(aofCode, "\(action): \(facts.joined(separator: ", "))", remedy: remedy ?? self.remedy)
   }
 
   private var aofCode: AofError.Code {

@@ -13,6 +13,8 @@ import Testing
       switch observed.event {
       case .seal: "seal"
       case .checkpoint(let checkpoint): checkpoint.failure == nil ? "checkpoint" : "failed checkpoint"
+      case .merger: "merger"
+      case .tidying: "tidying"
       case .hydration(_, _, _, let failure): failure == nil ? "hydration" : "failed hydration"
       case .eviction: "eviction"
       case .trim: "trim"

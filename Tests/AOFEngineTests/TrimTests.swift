@@ -75,6 +75,7 @@ import Testing
 
   @Test func whatWasUploadedGoesFromTheRemoteWithTheNextCheckpoint() throws {
     let store = TestStore()
+    store.options.remoteGrace = .zero
     let (log, bytes) = try filled(store)
     try log.checkpoint()
     let objects = try log.objects()
@@ -107,6 +108,7 @@ import Testing
 
   @Test func itWorksWithTheRemoteAway() throws {
     let store = TestStore()
+    store.options.remoteGrace = .zero
     let directory = store.directory.appendingPathComponent("remote")
     try FileManager.default.createDirectory(at: store.directory, withIntermediateDirectories: true)
     let remote = FaultyRemote(try DirectoryStore(path: directory.path, create: true))

@@ -62,15 +62,15 @@ import Testing
 
   @Test func residency() throws {
     var map = Bitmap(count: 1, filled: false)
-    try manifest.recordResidency([(log, 140_000, map)])
+    try manifest.recordResidency([(log, 140_000..<262_144, map)])
     #expect(try manifest.extents(of: log).map(\.residency.isFull) == [true, true, false, true])
     #expect(try manifest.extents(of: log)[2].residency == map)
     try manifest.recordResidency([])
     map[0] = true
-    try manifest.recordResidency([(log, 140_000, map), (log, 262_144, Bitmap(count: 1, filled: false))])
+    try manifest.recordResidency([(log, 140_000..<262_144, map), (log, 262_144..<262_145, Bitmap(count: 1, filled: false))])
     #expect(try manifest.extents(of: log).map(\.residency.isFull) == [true, true, true, false])
     // A map of another size says nothing of this extent.
-    try manifest.recordResidency([(log, 140_000, Bitmap(count: 9, filled: false))])
+    try manifest.recordResidency([(log, 140_000..<262_144, Bitmap(count: 9, filled: false))])
     #expect(try manifest.extents(of: log)[2].residency == Bitmap(count: 1, filled: false))
   }
 }

@@ -105,3 +105,23 @@ func progress(
     id: log.id, sealed: sealed, applied: applied, frames: frames(sealed..<applied), generation: log.generation,
     generationStart: log.generationStart, failure: failure, modificationTime: UnixTime(rawValue: time))
 }
+
+extension Publication {
+  /// Objects that hold one extent each.
+  init(log: LogID, state: UnpublishedState, objects: [(AofChunkRecord, StoredObject)]) {
+    self.init(
+      log: log, state: state, remote: state.sealed,
+      objects: objects.map { NewObject(extent: $0.0, parts: [$0.0], object: $0.1) })
+  }
+}
+
+extension Manifest {
+  /// When objects were last said to be named no more.
+  static let testTime = UnixTime(rawValue: 1)
+
+  func recordPublished(_ publications: [Publication], removed: [LogID] = [], sequence: UInt64) throws(AofError) {
+    try recordPublished(publications, removed: removed, sequence: sequence, at: Self.testTime)
+  }
+
+  func deletableObjects() throws(AofError) -> [String] { try deletableObjects(unnamedSince: Self.testTime) }
+}

@@ -26,6 +26,16 @@ struct ServerTests {
     try conformance.run(try store(partSize: 5 << 20))
   }
 
+  @Test func unfinishedUploadsAreGivenUp() throws {
+    let store = try store(partSize: 5 << 20)
+    let key = try RemoteKey("unfinished")
+    let sender = try PartSender(store, key)
+    #expect(try store.abandonUploads { $0 != key } == 0)
+    #expect(try store.abandonUploads { $0 == key } == 1)
+    #expect(try store.abandonUploads { _ in true } == 0)
+    withExtendedLifetime(sender) {}
+  }
+
   @Test func aBucketThatIsThereIsFound() throws { try store().check() }
 
   @Test func keptConnectionsAreUsedByOneThreadAtATime() throws {

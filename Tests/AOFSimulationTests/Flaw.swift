@@ -22,6 +22,8 @@ enum Flaw: CaseIterable {
   case trustsCleanPages
   /// Files of purged logs are not removed, as if the engine had stopped at the manifest.
   case leavesPurgedFiles
+  /// Objects that nothing needs any more stay in the remote.
+  case leavesDroppedObjects
 
   var hasConstantRandom: Bool { self == .acceptsEarlierLives || self == .revivesCutFrames }
 
@@ -33,6 +35,7 @@ enum Flaw: CaseIterable {
     case .recyclesBeforeCommit: [.kill, .powerCut, .checkpoint, .close, .runJobs]
     case .retriesFailedSync: [.failSync, .seal, .sync, .powerCut]
     case .trustsCleanPages: [.failSync, .seal, .kill, .powerCut]
+    case .leavesDroppedObjects: [.checkpoint, .appendLarge]
     case .leavesPurgedFiles: [.seal, .discard, .purge]
     default: []
     }
@@ -46,6 +49,7 @@ enum Flaw: CaseIterable {
   /// Whether a violation is what the flaw is to be known by, where it leads to others as well.
   func explains(_ violation: String) -> Bool {
     switch self {
+    case .leavesDroppedObjects: violation.contains("still in the remote")
     case .acceptsEarlierLives: violation.contains("came back damaged")
     case .revivesCutFrames:
       violation.contains("where no append ended") || violation.contains("brought wrong bytes")

@@ -58,7 +58,7 @@ final class Simulation {
     self.base = base
     machine = Machine(chance: Chance(script.seed), trace: Trace())
     random = SimulatedRandom(seed: script.seed, isConstant: flaw?.hasConstantRandom == true)
-    remote = SimulatedRemote(machine: machine)
+    remote = SimulatedRemote(machine: machine, flaw: flaw)
     disk = SimulatedDisk(root: base + "/0", machine: machine, flaw: flaw)
     prepareLife()
   }
@@ -81,6 +81,8 @@ final class Simulation {
     machine.trace.add("finish")
     machine.endNow(.kill)
     try restart(endingSoon: nil)
+    for model in logs { try readEverything(model) }
+    try checkTidiness()
     for model in logs { try readEverything(model) }
     try close(endingSoon: nil)
     for model in logs { try readEverything(model) }
@@ -183,6 +185,7 @@ final class Simulation {
       }
     }
     try forgetPurged()
+    try checkNamedObjects()
     for model in logs {
       guard let log = try log(model) else { break }
       try model.adopt(log, losesUnsynced: losesUnsynced)

@@ -67,12 +67,14 @@ extension AofManager {
         }
       }
       if requests.isEmpty {
-        guard schedule.mayTry(now: .now), try hasUnpublishedPurges() else { return }
+        let (hasPurges, isTidyingDue) = (try hasUnpublishedPurges(), try services.checkpointer.isTidyingDue())
+        guard schedule.mayTry(now: .now), hasPurges || isTidyingDue else { return }
       }
       for case .failure(let error) in checkpoint(requests: requests).values where error.code != .purged {
         return noteFailure(error, &schedule, isRepeated: true)
       }
       try publishPurges()
+      try services.checkpointer.tidyIfDue()
       if schedule.didSucceed() { services.observation.report(.other, "automatic checkpoints go on") }
     } catch {
       noteFailure(error, &schedule, isRepeated: false)

@@ -58,6 +58,14 @@ final class ChunkTable: Sendable {
     }
   }
 
+  /// Puts a merged extent, which the manifest has now, in the place of those that it is made of.
+  func merge(into extent: AofChunkRecord) {
+    state.withLock { state in
+      state.revision += 1
+      state.chunks[extent.chunk]?.merge(into: extent)
+    }
+  }
+
   /// Lets go of what the manifest has no more below `head`; `kept` is the extent that the head lies in.
   /// - Returns: the chunks that lost bytes.
   func trim(below head: LSN, keeping kept: AofChunkRecord?) -> [SealedChunk] {

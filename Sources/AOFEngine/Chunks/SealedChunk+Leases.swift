@@ -44,7 +44,7 @@ extension SealedChunk {
   func beginFill(_ frame: Frame) -> Bool {
     state.wait { state in
       if state.isEvicting { return nil }
-      guard state.extents.contains(where: { $0.holds(frame) }) else { return false }
+      guard state.extents.contains(where: { $0.index(of: frame) != nil }) else { return false }
       state.fills += 1
       return true
     }
@@ -56,7 +56,12 @@ extension SealedChunk {
   func waitForFills() { state.wait { $0.fills == 0 ? () : nil } }
 
   /// Whether the frame is the log's, as it is here.
-  func holds(_ frame: Frame) -> Bool { state.withLock { $0.extents.contains { $0.holds(frame) } } }
+  func holds(_ frame: Frame) -> Bool { state.withLock { $0.extents.contains { $0.index(of: frame) != nil } } }
+
+  /// Whether the frame is the log's, and that object the one to read it from. After a merger it is another.
+  func holds(_ frame: Frame, in object: StoredObject) -> Bool {
+    state.withLock { $0.extents.contains { $0.index(of: frame) != nil && $0.record.object?.key == object.key } }
+  }
 
   // MARK: Truncation
 
@@ -112,10 +117,12 @@ extension SealedChunk.Extent {
     verified[index] = old.verified[oldIndex]
   }
 
-  /// Whether the frame is one of the extent's.
-  func holds(_ frame: SealedChunk.Frame) -> Bool {
-    guard record.range.lowerBound == frame.extent, record.frames.indices.contains(frame.index) else { return false }
-    let own = self.frame(at: frame.index)
-    return own.range == frame.range && own.checksum == frame.checksum
+  /// Which of the extent's frames it is, nil if none: since it was looked up the extent may have been merged, or cut.
+  func index(of frame: SealedChunk.Frame) -> Int? {
+    guard record.range.contains(frame.range.lowerBound), frame.range.upperBound <= record.range.upperBound,
+      let index = frameIndices(in: frame.range).first
+    else { return nil }
+    let own = self.frame(at: index)
+    return own.range == frame.range && own.checksum == frame.checksum ? index : nil
   }
 }

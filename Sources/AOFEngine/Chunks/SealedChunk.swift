@@ -33,7 +33,7 @@ final class SealedChunk: Sendable {
 
   /// One frame, and what is needed to check or to fetch it.
   struct Frame: Hashable {
-    let extent: LSN
+    /// Among those of the extent, and of the object.
     let index: Int
     let range: Range<LSN>
     let checksum: UInt32
@@ -44,7 +44,7 @@ final class SealedChunk: Sendable {
   /// Frames that count as gone, and whose bytes are to be discarded.
   struct EvictionClaim {
     /// The new residency of each extent that changes.
-    let residency: [(first: LSN, map: Bitmap)]
+    let residency: [(range: Range<LSN>, map: Bitmap)]
     let ranges: [Range<LSN>]
   }
 
@@ -118,9 +118,10 @@ final class SealedChunk: Sendable {
 
   private func mark(_ frame: Frame, resident: Bool, verified: Bool) {
     state.withLock { state in
-      for index in state.extents.indices where state.extents[index].holds(frame) {
-        state.extents[index].resident[frame.index] = resident
-        state.extents[index].verified[frame.index] = verified
+      for index in state.extents.indices {
+        guard let place = state.extents[index].index(of: frame) else { continue }
+        state.extents[index].resident[place] = resident
+        state.extents[index].verified[place] = verified
       }
     }
   }
@@ -141,7 +142,7 @@ final class SealedChunk: Sendable {
   func beginEviction(below limit: LSN) -> EvictionClaim? {
     state.withLock { state in
       guard state.leases == 0, !state.isEvicting else { return nil }
-      var residency: [(LSN, Bitmap)] = []
+      var residency: [(Range<LSN>, Bitmap)] = []
       var ranges: [Range<LSN>] = []
       for index in state.extents.indices where state.extents[index].record.object != nil {
         let frames = state.extents[index].frames.filter {
@@ -158,7 +159,7 @@ final class SealedChunk: Sendable {
           }
         }
         state.extents[index].record.residency = state.extents[index].resident
-        residency.append((state.extents[index].record.range.lowerBound, state.extents[index].resident))
+        residency.append((state.extents[index].record.range, state.extents[index].resident))
       }
       state.isEvicting = !ranges.isEmpty
       return EvictionClaim(residency: residency, ranges: ranges)
@@ -173,6 +174,24 @@ final class SealedChunk: Sendable {
       for index in state.extents.indices where state.extents[index].record.isSameRun(as: extent) {
         state.extents[index].record.object = object
       }
+    }
+  }
+
+  /// Puts the merged extent in the place of those that it is made of. Whoever is at work on their frames goes on: a frame
+  /// is known by its place and checksum, and one that was joined with its neighbour is asked for anew.
+  func merge(into record: AofChunkRecord) {
+    state.withLock { state in
+      let parts = state.extents.filter { record.range.contains($0.record.range.lowerBound) }
+      guard let first = state.extents.firstIndex(where: { record.range.contains($0.record.range.lowerBound) }) else { return }
+      var merged = Extent(record: record, verified: false)
+      for frame in merged.frames {
+        let held = parts.flatMap { part in
+          part.frames(in: frame.range.clamped(to: part.record.range)).map { (part.resident[$0.index], part.verified[$0.index]) }
+        }
+        merged.resident[frame.index] = held.allSatisfy(\.0)
+        merged.verified[frame.index] = held.allSatisfy(\.1)
+      }
+      state.extents.replaceSubrange(first..<(first + parts.count), with: [merged])
     }
   }
 
@@ -203,7 +222,7 @@ extension SealedChunk.Extent {
     let cell = LSN(rawValue: (firstCell + UInt64(index)) * Self.grid)
     let start = max(cell, record.range.lowerBound)
     return SealedChunk.Frame(
-      extent: record.range.lowerBound, index: index, range: start..<(start + Int(record.frames[index].length)),
+      index: index, range: start..<(start + Int(record.frames[index].length)),
       checksum: record.frames[index].checksum, object: record.object)
   }
 

@@ -70,7 +70,7 @@ extension Aof {
     }
     // The manifest first: a crash in between leaves bytes that nobody counts on, never a hole that somebody does.
     try services.reserve.tidingOver { () throws(AofError) in
-      try services.manifest.recordResidency(claims.flatMap { $0.claim.residency.map { (id, $0.first, $0.map) } })
+      try services.manifest.recordResidency(claims.flatMap { $0.claim.residency.map { (id, $0.range, $0.map) } })
     }
     var evicted = 0
     for range in claims.flatMap(\.claim.ranges) {
@@ -86,10 +86,10 @@ extension Aof {
 
   /// Writes down which frames are on the local disk, so that the next opening need not fetch them again.
   func recordResidency() throws(AofError) {
-    var changes: [(log: LogID, first: LSN, residency: Bitmap)] = []
+    var changes: [(log: LogID, range: Range<LSN>, residency: Bitmap)] = []
     for chunk in chunks.loaded {
       for extent in chunk.extents where extent.resident != extent.record.residency {
-        changes.append((id, extent.record.range.lowerBound, extent.resident))
+        changes.append((id, extent.record.range, extent.resident))
       }
     }
     try services.manifest.recordResidency(changes)

@@ -46,8 +46,9 @@ struct FrameFetch {
     do throws(AofError) {
       try ChunkLease.holding(run.chunk) { () throws(AofError) in try fetch(key, compressed, buffer) }
     } catch {
-      // Nobody needs what was truncated meanwhile: who waits for it finds that out by reading again.
-      if run.frames.contains(where: { run.chunk.holds($0) }) { throw error }
+      // Nobody needs what was truncated meanwhile, and what was merged is in another object now: who waits for it finds
+      // that out by reading again.
+      if run.frames.contains(where: { run.chunk.holds($0, in: run.object) }) { throw error }
     }
   }
 

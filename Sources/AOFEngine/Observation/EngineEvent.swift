@@ -14,6 +14,10 @@ package enum EngineEvent: Sendable {
   case trim(LogID, LSN)
   /// The log ended at the LSN, and goes on there in the generation.
   case truncation(LogID, LSN, Generation)
+  /// Extents of a chunk became one, in one object.
+  case merger(LogID, Range<LSN>, parts: Int)
+  /// What no manifest names was found in the remote, or deleted there.
+  case tidying(Tidying)
   /// A log went to the trash, came back from it, or is gone for good; the path that it had, or has now.
   case discard(LogID, LogPath)
   case restore(LogID, LogPath)
@@ -35,13 +39,25 @@ package enum EngineEvent: Sendable {
     package var failure: AofError?
   }
 
+  /// A look at what the remote holds and no manifest names.
+  package struct Tidying: Sendable {
+    /// Objects that were found.
+    package var orphans = 0
+    /// Unfinished uploads that were given up.
+    package var uploads = 0
+    /// Objects that were deleted, after their grace.
+    package var deleted = 0
+
+    var isNews: Bool { orphans + uploads + deleted > 0 }
+  }
+
   /// What went wrong with it; nil for what went well.
   var errorKind: Incident.Kind? {
     switch self {
     case .incident(let kind, _, let isRepeated): isRepeated ? nil : kind
     case .checkpoint(let checkpoint): checkpoint.failure.map(Incident.Kind.init)
     case .hydration(_, _, _, let failure): failure.map(Incident.Kind.init)
-    case .seal, .eviction, .trim, .truncation, .discard, .restore, .purge, .mount, .unmount: nil
+    case .seal, .eviction, .trim, .truncation, .merger, .tidying, .discard, .restore, .purge, .mount, .unmount: nil
     }
   }
 }

@@ -19,6 +19,11 @@ package struct EngineTotals: Sendable {
   package private(set) var evictedBytes: UInt64 = 0
   package private(set) var trims: UInt64 = 0
   package private(set) var truncations: UInt64 = 0
+  /// Extents that became parts of others.
+  package private(set) var mergedExtents: UInt64 = 0
+  package private(set) var orphanedObjects: UInt64 = 0
+  package private(set) var abandonedUploads: UInt64 = 0
+  package private(set) var deletedObjects: UInt64 = 0
   package private(set) var errors: [Incident.Kind: UInt64] = [:]
 
   mutating func add(_ event: EngineEvent, at time: UnixTime) {
@@ -35,6 +40,11 @@ package struct EngineTotals: Sendable {
       evictedBytes += bytes.rawValue
     case .trim: trims += 1
     case .truncation: truncations += 1
+    case .merger(_, _, let parts): mergedExtents += UInt64(parts)
+    case .tidying(let tidying):
+      orphanedObjects += UInt64(tidying.orphans)
+      abandonedUploads += UInt64(tidying.uploads)
+      deletedObjects += UInt64(tidying.deleted)
     case .discard, .restore, .purge, .incident, .mount, .unmount: break
     }
   }

@@ -64,7 +64,7 @@ package final class Observation: Sendable {
     case .trim(let log, let lsn): logger.notice("log \(log) begins at LSN \(lsn)")
     case .truncation(let log, let lsn, let generation):
       logger.notice("log \(log) ended at LSN \(lsn), generation \(generation)")
-    case .seal, .hydration, .eviction, .discard, .restore, .purge, .mount, .unmount: break
+    case .seal, .hydration, .eviction, .merger, .tidying, .discard, .restore, .purge, .mount, .unmount: break
     }
   }
 

@@ -80,9 +80,9 @@ struct LogRebuild {
     for extent in remoteExtents { published[extent.key.range.lowerBound] = extent }
     var local: [LSN: AofChunkRecord] = [:]
     for extent in oldExtents { local[extent.range.lowerBound] = extent }
-    let starts = Set(published.filter { $0.value.key.range.contains(head) }.keys)
-      .union(local.filter { $0.value.range.contains(head) }.keys)
-    var position = starts.max() ?? head
+    // The remote's first: a merged extent begins before the parts of it that the manifest may still have.
+    var position = published.filter { $0.value.key.range.contains(head) }.keys.max()
+      ?? local.filter { $0.value.range.contains(head) }.keys.max() ?? head
     while true {
       let next: AofChunkRecord?
       if let extent = published[position] {

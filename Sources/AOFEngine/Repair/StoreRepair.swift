@@ -24,7 +24,7 @@ struct StoreRepair {
 
   private struct Place: Hashable {
     let log: LogID
-    let first: LSN
+    let range: Range<LSN>
   }
 
   init(
@@ -67,7 +67,7 @@ struct StoreRepair {
       }
     }
     for log in logs.keys { try localChunks.sync(log) }
-    try manifest.recordResidency(residency.map { ($0.key.log, $0.key.first, $0.value) })
+    try manifest.recordResidency(residency.map { ($0.key.log, $0.key.range, $0.value) })
   }
 
   // MARK: Frames
@@ -122,7 +122,7 @@ struct StoreRepair {
   }
 
   private mutating func setResident(_ isResident: Bool, _ extent: AofChunkRecord, _ index: Int) {
-    let place = Place(log: extent.log, first: extent.range.lowerBound)
+    let place = Place(log: extent.log, range: extent.range)
     residency[place, default: extent.residency][index] = isResident
   }
 

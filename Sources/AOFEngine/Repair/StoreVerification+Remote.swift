@@ -41,6 +41,8 @@ struct RemoteCheck {
   private let object: ObjectCheck
   private var state = RemoteManifestState()
   private var checked: Set<String> = []
+  /// Whether the chain has records that the manifest does not know: they may have dropped what it names.
+  private var isChainAhead = false
 
   private(set) var problems: [String] = []
   private(set) var notes: [String] = []
@@ -59,6 +61,7 @@ struct RemoteCheck {
     let survey = try chain.survey()
     state = survey.state
     problems += survey.problems
+    isChainAhead = state.sequence > localSequence
     if state.sequence < localSequence {
       problems.append(
         "\(remote): the chain ends at record \(state.sequence), and record \(localSequence) was published")
@@ -79,7 +82,8 @@ struct RemoteCheck {
       checked.insert(stored.key)
       do throws(AofError) {
         try object.check(stored, extent.frames)
-        guard state.names(try ObjectKey(parsing: stored.key)) else {
+        let key = try ObjectKey(parsing: stored.key)
+        guard isChainAhead || state.names(key) else {
           throw AofError(.corrupt, "no record of the remote's chain names it")
         }
       } catch where error.isAboutObject {

@@ -69,7 +69,7 @@ struct StoreOpening {
     let nameSpace = try NameSpace(manifest)
     let checkpointer = try Checkpointer(
       manifest: manifest, nameSpace: nameSpace, remote: remote, environment: environment, observation: observation,
-      storeID: settings.storeID, epoch: try manifest.beginEpoch())
+      storeID: settings.storeID, epoch: try manifest.beginEpoch(), grace: options.remoteGrace)
     let services = EngineServices(
       environment: environment, manifest: manifest,
       localChunks: LocalChunkStore(disk: environment.disk, usage: CacheUsage(limit: settings.cacheSize)),

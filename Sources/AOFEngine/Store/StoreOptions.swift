@@ -18,6 +18,10 @@ public struct StoreOptions: Sendable {
   public var walDirectory: String?
   /// When the store checkpoints by itself; nil for never.
   public var checkpoints: CheckpointPolicy?
+  /// For how long objects of the remote are kept that no manifest names any more: whoever has read the remote's manifest
+  /// before, another machine that recovers the store from it or a copy that is made of the bucket, has so long to read
+  /// what it named. Default a day.
+  public var remoteGrace = Duration.seconds(86_400)
   /// zstd's level for what is uploaded, from 1 to 22. Higher ones take less space and more time.
   public var compressionLevel: Int32 = 3
   /// The end of each log that the quota leaves on the local disk, in bytes. A mount needs some.

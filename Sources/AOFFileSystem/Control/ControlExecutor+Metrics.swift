@@ -84,6 +84,14 @@ extension ControlExecutor {
       totals.lastCheckpoint?.took.inSeconds ?? 0)
     metrics.add("aofs_uploaded_objects_total", .counter, "Objects that were uploaded.", totals.uploadedObjects)
     metrics.add("aofs_uploaded_bytes_total", .counter, "Bytes of those objects, compressed.", totals.uploadedBytes)
+    metrics.add("aofs_merged_extents_total", .counter, "Extents that were merged with others into one object.", totals.mergedExtents)
+    metrics.add(
+      "aofs_orphaned_objects_total", .counter, "Objects that were found in the remote, and that no manifest named.",
+      totals.orphanedObjects)
+    metrics.add(
+      "aofs_abandoned_uploads_total", .counter, "Unfinished uploads that were given up in the remote.",
+      totals.abandonedUploads)
+    metrics.add("aofs_deleted_objects_total", .counter, "Objects that were deleted in the remote.", totals.deletedObjects)
     metrics.add("aofs_hydration_seconds", "Downloads of adjacent frames that went well.", totals.hydrations)
     metrics.add("aofs_hydration_failures_total", .counter, "Downloads that failed.", totals.failedHydrations)
     metrics.add("aofs_hydrated_bytes_total", .counter, "Bytes of logs that were downloaded.", totals.hydratedBytes)

@@ -27,6 +27,8 @@ enum EventLines {
     case .eviction: "eviction"
     case .trim: "trim"
     case .truncation: "truncate"
+    case .merger: "merge"
+    case .tidying: "tidy"
     case .discard: "trash"
     case .restore: "restore"
     case .purge: "purge"
@@ -63,6 +65,14 @@ enum EventLines {
       report.take(log, manager)
       report.lsn = lsn.rawValue
       report.generation = generation.rawValue
+    case .merger(let log, let range, let parts):
+      report.take(log, manager)
+      report.take(range)
+      report.extents = parts
+    case .tidying(let tidying):
+      report.orphans = tidying.orphans
+      report.uploads = tidying.uploads
+      report.deleted = tidying.deleted
     case .discard(let log, let path), .restore(let log, let path), .purge(let log, let path):
       report.id = log.rawValue
       report.log = ReportedPath(path)

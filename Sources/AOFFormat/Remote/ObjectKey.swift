@@ -22,8 +22,11 @@ package struct ObjectKey: Hashable, Sendable {
     self.random = random
   }
 
+  /// The part of the key that all objects share, without a slash at its end.
+  package static let root = "chunks"
+
   /// The part of the key that all objects of a log share, without a slash at its end.
-  package static func directory(of log: LogID) -> String { "chunks/\(log)" }
+  package static func directory(of log: LogID) -> String { "\(root)/\(log)" }
 
   /// The key below the remote's prefix.
   package var text: String {
@@ -46,7 +49,7 @@ package struct ObjectKey: Hashable, Sendable {
 
   private static func parse(_ text: String) -> ObjectKey? {
     let parts = text.split(separator: "/", omittingEmptySubsequences: false)
-    guard parts.count == 4, parts[0] == "chunks", let log = UInt64(parts[1]),
+    guard parts.count == 4, parts[0] == root, let log = UInt64(parts[1]),
       let chunk = UInt64(parts[2], radix: 16),
       parts[3].hasSuffix(".zst")
     else { return nil }

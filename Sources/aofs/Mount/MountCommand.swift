@@ -42,6 +42,10 @@ struct MountCommand: ParsableCommand {
   var checkpointMaxAge: String?
   @Flag(help: "Checkpoint everything before the mount ends; without the remote it ends all the same.")
   var checkpointOnUnmount = false
+  @Option(
+    help: ArgumentHelp(
+      "How long objects of the remote are kept that its manifest names no more (default: 1d).", valueName: "time"))
+  var remoteGrace: String?
   @Option(help: ArgumentHelp("zstd's level for what is uploaded, 1 to 22 (default: 3).", valueName: "level"))
   var compressionLevel: String?
   @Option(
@@ -96,6 +100,7 @@ struct MountCommand: ParsableCommand {
     try list.add(.checkpointInterval, checkpointInterval)
     try list.add(.checkpointMaxAge, checkpointMaxAge)
     if checkpointOnUnmount { list.add(.checkpointOnUnmount) }
+    try list.add(.remoteGrace, remoteGrace)
     try list.add(.compressionLevel, compressionLevel)
     try list.add(.stopTimeout, stopTimeout)
     try list.add(.logFile, logFile)

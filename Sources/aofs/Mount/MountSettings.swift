@@ -17,6 +17,8 @@ struct MountSettings: Equatable {
   /// Nil: the store does not checkpoint by itself.
   var checkpoints: CheckpointPolicy?
   var checkpointsOnUnmount: Bool
+  /// How long objects of the remote are kept that no manifest names any more.
+  var remoteGrace: Duration
   /// zstd's.
   var compressionLevel: Int32
   /// Whether logs may be deleted, or replaced by a rename.
@@ -55,6 +57,8 @@ struct MountSettings: Equatable {
     stopTimeout = try settings[.stopTimeout].map(Self.milliseconds) ?? Self.defaultStopTimeout
     checkpoints = try Self.policy(interval: settings[.checkpointInterval], maximumAge: settings[.checkpointMaxAge])
     checkpointsOnUnmount = options.switches.contains(.checkpointOnUnmount)
+    remoteGrace = try settings[.remoteGrace].map { text throws(AofError) in .milliseconds(try Self.milliseconds(text)) }
+      ?? StoreOptions().remoteGrace
     compressionLevel = try settings[.compressionLevel].map(Self.level) ?? StoreOptions().compressionLevel
     logFile = try settings[.logFile].map(FileFacts.resolved)
     logLevel = try settings[.logLevel].map(Self.level) ?? .notice
@@ -76,6 +80,7 @@ struct MountSettings: Equatable {
     var arguments = ["mount", "--stop-timeout", "\(stopTimeout)ms", "--log-level", logLevel.rawValue]
     arguments += ["--checkpoint-interval", "\((checkpoints?.interval ?? .zero).wholeMilliseconds)ms"]
     arguments += ["--checkpoint-max-age", "\((checkpoints ?? CheckpointPolicy()).maximumAge.wholeMilliseconds)ms"]
+    arguments += ["--remote-grace", "\(remoteGrace.wholeMilliseconds)ms"]
     arguments += ["--compression-level", "\(compressionLevel)"]
     if checkpointsOnUnmount { arguments.append("--checkpoint-on-unmount") }
     if let remote { arguments += ["--remote", remote] }
@@ -106,6 +111,7 @@ struct MountSettings: Equatable {
     options.mountPoint = mountPoint
     options.checkpoints = checkpoints
     options.residentTail = Limits.residentTail
+    options.remoteGrace = remoteGrace
     options.compressionLevel = compressionLevel
     return options
   }
@@ -167,7 +173,7 @@ struct MountSettings: Equatable {
     return level
   }
 
-  /// `10s`, `500ms`, `2m`, `1h`; a bare number is seconds.
+  /// `10s`, `500ms`, `2m`, `1h`, `7d`; a bare number is seconds.
   static func milliseconds(_ text: String) throws(AofError) -> Int {
     let digits = text.prefix { $0.isASCII && $0.isNumber }
     let unit: Int? =
@@ -176,11 +182,12 @@ struct MountSettings: Equatable {
       case "", "s": 1000
       case "m": 60_000
       case "h": 3_600_000
+      case "d": 86_400_000
       default: nil
       }
     // Thirty days: more is a slip, and would not fit the system's clocks.
     guard let unit, let number = Int(digits), number <= 2_592_000_000 / unit else {
-      throw AofError(.invalidArgument, "'\(text)' is not a time", remedy: "write 10s, 500ms, 2m or 1h")
+      throw AofError(.invalidArgument, "'\(text)' is not a time", remedy: "write 10s, 500ms, 2m, 1h or 7d")
     }
     return number * unit
   }

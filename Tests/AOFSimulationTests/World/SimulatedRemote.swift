@@ -13,9 +13,20 @@ final class SimulatedRemote: RemoteStore, @unchecked Sendable {  // used by the 
   var machine: Machine
   private var objects: [RemoteKey: [UInt8]] = [:]
 
-  init(machine: Machine) { self.machine = machine }
+  /// Whether deleting does nothing.
+  private let keepsEverything: Bool
+
+  init(machine: Machine, flaw: Flaw?) {
+    self.machine = machine
+    keepsEverything = flaw == .leavesDroppedObjects
+  }
 
   var description: String { "simulated remote" }
+
+  /// A look from outside, which counts as no operation.
+  func peek(_ key: String) -> [UInt8]? { (try? RemoteKey(key)).flatMap { objects[$0] } }
+
+  var keys: [String] { objects.keys.map(\.text) }
 
   /// Runs an operation that changes something. Its answer may be lost after it.
   private func run<Result>(
@@ -72,7 +83,9 @@ final class SimulatedRemote: RemoteStore, @unchecked Sendable {  // used by the 
       .prefix(limit).map { $0 }
   }
 
-  func delete(_ key: RemoteKey) throws(AofError) { try run(.put, key) { objects[key] = nil } }
+  func delete(_ key: RemoteKey) throws(AofError) {
+    try run(.put, key) { if !keepsEverything { objects[key] = nil } }
+  }
 
   func put(
     _ bytes: UnsafeRawBufferPointer, as key: RemoteKey, _ condition: RemoteCondition

@@ -1,0 +1,256 @@
+import AOFCore
+import AOFFormat
+import AOFManifest
+import AOFRemote
+import AOFSystem
+
+/// Telling the remote: one element of the chain, then the local manifest.
+/// INVARIANT: who calls anything in here runs the one checkpoint.
+extension Checkpointer {
+  /// Publishes uploads, and what was purged, with one element of the chain, and records them locally.
+  func publish(_ uploads: [Upload]) throws(AofError) {
+    let removed = try manifest.unpublishedPurges().map(\.log)
+    var news: [Upload] = []
+    for upload in uploads where upload.isNews {
+      if nameSpace.place(of: upload.log.id) != nil {
+        news.append(upload)
+      } else {
+        // Purged meanwhile.
+        try abandon(upload)
+      }
+    }
+    guard !news.isEmpty || !removed.isEmpty || state.withLock({ $0.mustTellAll }) else { return }
+    if news.isEmpty, state.withLock({ $0.sequence == 0 }) {
+      // The remote was never told of any log.
+      return try manifest.recordPublished([], removed: removed, sequence: 0, at: environment.clock.now())
+    }
+    let isDue = try isSnapshotDue()
+    let said = try extendChain { (record, tellsAll) throws(AofError) in
+      let said = tellsAll || isDue ? try snapshot(&record, news) : try delta(&record, news, removed)
+      return said
+    }
+    for upload in news where !said.uploads.contains(where: { $0.log.id == upload.log.id }) { try abandon(upload) }
+    try record(said, removed)
+  }
+
+  private func abandon(_ upload: Upload) throws(AofError) {
+    try manifest.recordAbandoned(upload.objects.map(\.object.key), of: upload.log.id)
+  }
+
+  /// What an element of the chain said.
+  private struct Statement {
+    var uploads: [Upload] = []
+    var publications: [Publication] = []
+    var sequence: UInt64 = 0
+    var isSnapshot = false
+  }
+
+  // MARK: Elements
+
+  private func delta(
+    _ record: inout RemoteManifestRecord, _ news: [Upload], _ removed: [LogID]
+  ) throws(AofError) -> Statement {
+    var said = Statement()
+    record.removedNodes = removed
+    for upload in news {
+      guard let log = describe(upload.log.id, upload.log.chunkSize, upload.state, remote: upload.state.sealed) else { continue }
+      record.logs.append(log)
+      for new in upload.objects { record.extents.append(try RemoteExtentRecord(new.object)) }
+      for key in upload.state.droppedObjects + upload.objects.flatMap(\.replaced) {
+        record.droppedObjects.append(try ObjectKey(parsing: key))
+      }
+      said.uploads.append(upload)
+      said.publications.append(publication(of: upload, upload.state))
+    }
+    record.directories = directories(of: record.logs.map(\.id))
+    return said
+  }
+
+  /// The whole state. Uploads of logs that were truncated since are left out.
+  private func snapshot(_ record: inout RemoteManifestRecord, _ news: [Upload]) throws(AofError) -> Statement {
+    var said = Statement(isSnapshot: true)
+    record.kind = .snapshot
+    for published in try manifest.publishedLogs() {
+      let upload = news.first { $0.log.id == published.log && $0.state.isSameLife(as: published.state) }
+      let remote = upload?.state.sealed ?? published.state.remote
+      guard let log = describe(published.log, published.chunkSize, published.state, remote: remote) else { continue }
+      record.logs.append(log)
+      let replaced = Set(upload?.objects.flatMap(\.replaced) ?? [])
+      for object in published.objects where !replaced.contains(object.key) {
+        record.extents.append(try RemoteExtentRecord(object))
+      }
+      for new in upload?.objects ?? [] { record.extents.append(try RemoteExtentRecord(new.object)) }
+      if let upload { said.uploads.append(upload) }
+      said.publications.append(
+        upload.map { publication(of: $0, published.state) }
+          ?? Publication(log: published.log, state: published.state, remote: remote))
+    }
+    record.directories = directories(of: record.logs.map(\.id))
+    return said
+  }
+
+  private func publication(of upload: Upload, _ state: UnpublishedState) -> Publication {
+    Publication(
+      log: upload.log.id, state: state, remote: upload.state.sealed, objects: upload.objects.filter { !$0.isMerger })
+  }
+
+  private func describe(
+    _ id: LogID, _ chunkSize: ChunkSize, _ state: UnpublishedState, remote: LSN
+  ) -> RemoteLogRecord? {
+    guard let (node, path, deletedAt) = nameSpace.place(of: id) else { return nil }
+    return RemoteLogRecord(
+      id: id, path: path, attributes: RemoteNodeAttributes(node.attributes), chunkSize: chunkSize,
+      generation: state.generation, headLSN: state.head, remoteLSN: max(state.head, remote), deletedAt: deletedAt)
+  }
+
+  /// The directories above the logs.
+  private func directories(of logs: [LogID]) -> [RemoteDirectoryRecord] {
+    var found: [NodeID: RemoteDirectoryRecord] = [:]
+    for log in logs {
+      var id = nameSpace.node(log)?.parent
+      while let current = id, current != .root, found[current] == nil, let node = nameSpace.node(current) {
+        if let path = nameSpace.path(of: current) {
+          found[current] = RemoteDirectoryRecord(
+            id: current, path: path, attributes: RemoteNodeAttributes(node.attributes))
+        }
+        id = node.parent
+      }
+    }
+    return found.values.sorted { $0.id < $1.id }
+  }
+
+  /// Whether readers of the chain have read enough elements one by one.
+  private func isSnapshotDue() throws(AofError) -> Bool {
+    let (elements, interval) = state.withLock { ($0.sequence - min($0.sequence, $0.snapshot), $0.snapshotInterval) }
+    guard elements >= interval else { return false }
+    // Counted only now and then: the store may be large.
+    let needed = ChainPolicy.interval(entries: try manifest.countPublished())
+    state.withLock { $0.snapshotInterval = needed ?? interval * 2 }
+    return needed.map { elements >= $0 } ?? false
+  }
+
+  // MARK: The chain
+
+  /// Appends an element to the chain. `element` fills a record; its last argument says whether that must tell all.
+  private func extendChain(
+    _ element: (inout RemoteManifestRecord, Bool) throws(AofError) -> Statement
+  ) throws(AofError) -> Statement {
+    let chain = try openChain()
+    while true {
+      let (sequence, ownsEpoch, tellsAll) = state.withLock { ($0.sequence + 1, $0.ownsEpoch, $0.mustTellAll) }
+      var own = RemoteManifestRecord(
+        storeID: storeID, sequence: sequence, epoch: epoch, writerNonce: nonce, kind: .delta,
+        time: environment.clock.now())
+      var said = try element(&own, tellsAll)
+      said.sequence = sequence
+      switch try chain.publish(own) {
+      case .published:
+        let isSnapshot = said.isSnapshot
+        state.withLock { state in
+          state.sequence = sequence
+          state.ownsEpoch = true
+          if isSnapshot { (state.snapshot, state.mustTellAll) = (sequence, false) }
+        }
+        return said
+      case .taken(let other):
+        switch own.conflict(with: other, ownsEpoch: ownsEpoch) {
+        case .adopt:
+          // Ours, from before a crash. What it says and the manifest does not is said no more by the next element.
+          state.withLock { state in
+            state.sequence = sequence
+            state.mustTellAll = true
+          }
+        case .introduceHigherEpoch, .fenced:
+          throw fence(other.epoch)
+        }
+      }
+    }
+  }
+
+  func openChain() throws(AofError) -> RemoteManifestStore {
+    if let chain = state.withLock({ $0.chain }) { return chain }
+    // A remote that holds none of what was published to it is another one, or not mounted.
+    let isNew = state.withLock { $0.sequence == 0 }
+    let chain = try RemoteManifestStore(remote, storeID: storeID, create: isNew)
+    state.withLock { $0.chain = chain }
+    return chain
+  }
+
+  /// Stops writing to the remote for as long as the store is open: another writer has taken it over.
+  func fence(_ other: UInt64) -> AofError {
+    let error = AofError(
+      .fenced, "\(remote) is written by another opening of this store, with epoch \(other) after our \(epoch)",
+      remedy: "unmount this copy of the store; what it has not uploaded stays readable on its disk")
+    state.change { $0.fence = error }
+    observation.report(.fenced, "\(error)")
+    return error
+  }
+
+  // MARK: The manifest
+
+  private func record(_ said: Statement, _ removed: [LogID]) throws(AofError) {
+    let time = environment.clock.now()
+    var isTrue = true
+    for upload in said.uploads {
+      for merger in upload.objects where merger.isMerger {
+        if try !record(merger, of: upload.log, at: time) { isTrue = false }
+      }
+    }
+    // What the chain says of parts that were truncated since is not so: until that is put right, an opening must find
+    // that the chain has an element which it does not know.
+    if !isTrue { state.withLock { $0.mustTellAll = true } }
+    try manifest.recordPublished(
+      said.publications, removed: removed, sequence: isTrue ? said.sequence : nil, isSnapshot: said.isSnapshot, at: time)
+    for upload in said.uploads {
+      for new in upload.objects where !new.isMerger { upload.log.chunks.setObject(new.object, of: new.extent) }
+      upload.log.finishPublishing(upload)
+    }
+  }
+
+  /// False if a part is not as it was.
+  private func record(_ merger: NewObject, of log: Aof, at time: UnixTime) throws(AofError) -> Bool {
+    // Nothing is evicted or truncated meanwhile.
+    let merged = try log.underMaintenance { () throws(AofError) in
+      let merged = try manifest.recordMerger(merger, at: time)
+      if let merged { log.chunks.merge(into: merged) }
+      return merged
+    }
+    guard let merged else { return false }
+    observation.report(.merger(log.id, merged.range, parts: merger.parts.count))
+    return true
+  }
+}
+
+extension Aof {
+  /// The remote holds what was sealed in `published`, unless the log was cut since.
+  fileprivate func finishPublishing(_ upload: Checkpointer.Upload) {
+    state.change { state in
+      guard state.generation == upload.state.generation else { return }
+      state.remote = max(state.remote, upload.state.sealed)
+      state.oldestUnpublished = max(state.oldestUnpublished, upload.began)
+    }
+  }
+}
+
+extension RemoteExtentRecord {
+  fileprivate init(_ object: StoredObject) throws(AofError) {
+    self.init(
+      key: try ObjectKey(parsing: object.key), objectSize: object.size, objectCRC32C: object.checksum,
+      frameCount: UInt32(truncatingIfNeeded: object.frameLengths.count))
+  }
+
+  fileprivate init(_ object: PublishedObject) throws(AofError) {
+    self.init(
+      key: try ObjectKey(parsing: object.key), objectSize: object.size, objectCRC32C: object.checksum,
+      frameCount: object.frameCount)
+  }
+}
+
+extension RemoteNodeAttributes {
+  init(_ attributes: NodeAttributes) {
+    self.init(
+      mode: attributes.mode, userID: attributes.userID, groupID: attributes.groupID,
+      accessTime: attributes.accessTime, modificationTime: attributes.modificationTime,
+      changeTime: attributes.changeTime)
+  }
+}
