@@ -14,7 +14,8 @@ import threading
 import urllib.request
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "lib"))
-from daemon import BINARY, Daemon, await_, error_of
+from buckets import aofs, append, command, set_rules, signed_get
+from daemon import Daemon, await_
 
 FOLDER, ENDPOINT = sys.argv[2:4]
 ADMIN = sys.argv[4] if len(sys.argv) > 4 else None
@@ -33,43 +34,12 @@ def options(prefix):
 BY_HAND = ["--checkpoint-interval", "0"]
 
 
-def aofs(*arguments):
-    done = subprocess.run([BINARY, *arguments], capture_output=True, check=False)
-    assert done.returncode == 0, f"aofs {' '.join(arguments)}: {done.returncode} {done.stderr.decode()}"
-    return done.stdout
-
-
 def lines(first, count):
     return b"".join(b"%d a line of a log, which compresses\n" % number for number in range(first, first + count))
 
 
-def append(daemon, name, data):
-    descriptor = daemon.open(name)
-    try:
-        for start in range(0, len(data), 1 << 19):
-            piece = data[start:start + (1 << 19)]
-            assert os.write(descriptor, piece) == len(piece)
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def command(daemon, text):
-    name, answer = daemon.control(text + "\n")
-    assert name is None, f"{text}: {name} {answer}"
-
-
 def compare(found, wanted, what):
     assert found == wanted, f"{what}: {len(found)} bytes that are not the {len(wanted)} expected"
-
-
-def signed_get(url):
-    """By curl, which knows nothing of us."""
-    keys = f'{os.environ["AWS_ACCESS_KEY_ID"]}:{os.environ["AWS_SECRET_ACCESS_KEY"]}'
-    return subprocess.run(
-        ["curl", "-sSf", "--aws-sigv4", "aws:amz:us-east-1:s3", "--config", "-", "-H",
-         "x-amz-content-sha256: UNSIGNED-PAYLOAD", url],
-        input=f'user = "{keys}"\n'.encode(), capture_output=True, check=True).stdout
 
 
 # --- a store in a bucket
@@ -117,12 +87,6 @@ def lose_everything():
 
 
 # --- faults
-
-
-def set_rules(*rules):
-    request = urllib.request.Request(ADMIN, json.dumps(list(rules)).encode(), method="PUT")
-    with urllib.request.urlopen(request) as answer:
-        answer.read()
 
 
 def faults_done():
@@ -202,7 +166,7 @@ def fault_matrix():
         outcomes = {}
         for target, (where, kind) in TARGETS.items():
             for fault, what in FAULTS.items():
-                set_rules({**where, **what, "count": 2})
+                set_rules(ADMIN, {**where, **what, "count": 2})
                 try:
                     bench.run(kind)
                     outcome = "done"
@@ -213,7 +177,7 @@ def fault_matrix():
                     outcome = "refused"
                 assert faults_done() > 0, f"{fault} in {target}: there was no such request"
                 outcomes[outcome] = outcomes.get(outcome, 0) + 1
-                set_rules()
+                set_rules(ADMIN)
                 daemon.check_alive()
             # Without a restart all goes on.
             bench.run(kind)
@@ -228,7 +192,7 @@ def fault_matrix():
 
 def away(daemon, bench):
     """A server that says nothing: whoever needs it waits, and nobody else."""
-    set_rules({"fault": "stall", "bytes": 0, "method": "GET"}, {"fault": "delay", "ms": 8000, "method": "PUT"})
+    set_rules(ADMIN, {"fault": "stall", "bytes": 0, "method": "GET"}, {"fault": "delay", "ms": 8000, "method": "PUT"})
     append(daemon, "small", b"while it is away\n")
     bench.content["small"] += b"while it is away\n"
     command(daemon, "evict read")
@@ -242,7 +206,7 @@ def away(daemon, bench):
         append(daemon, "local", b"%d\n" % number)
     compare(daemon.read("local"), b"".join(b"%d\n" % number for number in range(20)), "local")
     assert checkpoint.is_alive() and any(thread.is_alive() for thread in reads), "nobody waited for the server"
-    set_rules()
+    set_rules(ADMIN)
     for thread in [checkpoint, *reads]:
         thread.join()
     assert all(answer is True or answer[0] is None for answer in answers), answers

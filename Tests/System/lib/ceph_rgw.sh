@@ -1,8 +1,10 @@
 #!/usr/bin/env bash
-# A Ceph cluster of one monitor and one OSD in memory, with a RADOS gateway, on 127.0.0.1.
+# A Ceph cluster of one monitor and one OSD in memory, or several with a copy of everything on each, and a RADOS gateway, on
+# 127.0.0.1.
 #
-# usage: ceph_rgw.sh start DIRECTORY PORT    PORT is the gateway's; the monitor takes PORT+1 and PORT+2. Prints nothing; the
-#                                            keys are in DIRECTORY/keys as two lines
+# usage: ceph_rgw.sh start DIRECTORY PORT [OSDS]
+#                                            PORT is the gateway's; the monitor takes PORT+1 and PORT+2. Prints nothing; the
+#                                            keys are in DIRECTORY/keys as two lines, the OSDs' processes in DIRECTORY/osds
 #        ceph_rgw.sh stop DIRECTORY          ends the processes that start noted in DIRECTORY/pids, and removes it
 set -euo pipefail
 
@@ -24,7 +26,7 @@ await() {
 }
 
 write_configuration() {
-  local directory=$1 monitor=$2
+  local directory=$1 monitor=$2 osds=$3
   cat >ceph.conf <<C
 [global]
 fsid = $(cat /proc/sys/kernel/random/uuid)
@@ -37,11 +39,14 @@ pid_file = $directory/run/\$name.pid
 log_file = $directory/log/\$name.log
 mon_cluster_log_file = $directory/log/cluster.log
 mon_data = $directory/mon
-osd_data = $directory/osd
+osd_data = $directory/osd\$id
 osd_objectstore = memstore
 memstore_device_bytes = 4294967296
-osd_pool_default_size = 1
+osd_pool_default_size = $osds
 osd_pool_default_min_size = 1
+osd_heartbeat_interval = 2
+osd_heartbeat_grace = 10
+mon_osd_reporter_subtree_level = osd
 osd_pool_default_pg_num = 8
 osd_pool_default_pgp_num = 8
 osd_pool_default_pg_autoscale_mode = off
@@ -68,28 +73,41 @@ make_keys() {
   ceph-authtool --create-keyring keyring --gen-key -n mon. --cap mon 'allow *' >/dev/null
   ceph-authtool keyring --gen-key -n client.admin --cap mon 'allow *' --cap osd 'allow *' --cap mgr 'allow *'
   ceph-authtool keyring --gen-key -n client.rgw.a --cap mon 'allow rw' --cap osd 'allow rwx' --cap mgr 'allow rw'
-  ceph-authtool keyring --gen-key -n osd.0 --cap mon 'allow profile osd' --cap mgr 'allow profile osd' --cap osd 'allow *'
+  local osd
+  for osd in $(seq 0 $(($1 - 1))); do
+    ceph-authtool keyring --gen-key -n "osd.$osd" --cap mon 'allow profile osd' --cap mgr 'allow profile osd' \
+      --cap osd 'allow *'
+  done
 }
 
-osd_is_up() { ceph -c ceph.conf osd stat 2>/dev/null | grep -q '1 up'; }
+osds_are_up() { ceph -c ceph.conf osd stat 2>/dev/null | grep -q "$1 up"; }
+
+start_osds() {
+  local osd uuid
+  for osd in $(seq 0 $(($1 - 1))); do
+    mkdir "osd$osd"
+    uuid=$(cat /proc/sys/kernel/random/uuid)
+    ceph -c ceph.conf osd new "$uuid" "$osd" >/dev/null 2>&1
+    ceph-osd -i "$osd" --mkfs --osd-uuid "$uuid" -c ceph.conf >>log/out 2>&1
+    run ceph-osd -i "$osd"
+    tail -n 1 pids >>osds
+  done
+  await osds_are_up "$1"
+}
 
 start() {
-  local directory=$1 port=$2 monitor uuid access secret
-  mkdir -p "$directory"/{mon,run,log,osd}
+  local directory=$1 port=$2 osds=${3:-1} monitor access secret
+  mkdir -p "$directory"/{mon,run,log}
   cd "$directory"
   : >pids
   monitor="[v2:127.0.0.1:$((port + 1)),v1:127.0.0.1:$((port + 2))]"
-  write_configuration "$directory" "$monitor"
-  make_keys
+  write_configuration "$directory" "$monitor" "$osds"
+  make_keys "$osds"
   monmaptool --create --clobber --fsid "$(sed -n 's/^fsid = //p' ceph.conf)" --addv a "$monitor" monmap >/dev/null
   ceph-mon --mkfs -i a --monmap monmap --keyring keyring -c ceph.conf
   run ceph-mon -i a
   await ceph -c ceph.conf --connect-timeout 5 mon stat
-  uuid=$(cat /proc/sys/kernel/random/uuid)
-  ceph -c ceph.conf osd new "$uuid" 0 >/dev/null 2>&1
-  ceph-osd -i 0 --mkfs --osd-uuid "$uuid" -c ceph.conf >>log/out 2>&1
-  run ceph-osd -i 0
-  await osd_is_up
+  start_osds "$osds"
   access=$(tr -d - </proc/sys/kernel/random/uuid) secret=$(tr -d - </proc/sys/kernel/random/uuid)
   radosgw-admin -c ceph.conf user create --uid=test --display-name=test --access-key="$access" --secret-key="$secret" \
     >log/user 2>&1
