@@ -21,6 +21,7 @@ package struct MountOptionList: Equatable {
     case s3StorageClass = "s3_storage_class"
     case s3Encryption = "s3_sse"
     case s3CABundle = "s3_ca_bundle"
+    case s3Retry = "s3_retry"
     case metricsMode = "metrics_mode"
     /// Who owns the control files.
     case uid, gid

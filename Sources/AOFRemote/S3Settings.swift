@@ -10,6 +10,7 @@ public struct S3Settings: Hashable, Sendable {
     case storageClass = "storage_class"
     case encryption = "sse"
     case caBundle = "ca_bundle"
+    case retry
   }
 
   /// Where the bucket's name stands in a request.
@@ -54,6 +55,20 @@ extension S3Settings {
   public var encryption: String? { self[.encryption] }
   /// A file of certificates to trust in the place of the system's.
   public var caBundle: String? { self[.caBundle] }
+  /// For how long a request that fails is tried again.
+  public var retry: Duration? { self[.retry].flatMap { Self.seconds($0) }.map { .seconds($0) } }
+
+  /// `30s`, `5m` or `1h`, up to an hour; nil if it is no such time.
+  private static func seconds(_ text: String) -> Int? {
+    let units: [Character: Int] = ["s": 1, "m": 60, "h": 3600]
+    guard let unit = text.last.flatMap({ units[$0] }), let number = Int(text.dropLast()), number > 0,
+      number <= longestRetry / unit, text.utf8.allSatisfy({ $0 != UInt8(ascii: "+") })
+    else { return nil }
+    return number * unit
+  }
+
+  /// Longer ones would keep reads from their error for longer than anybody waits.
+  private static let longestRetry = 3600
 
   /// What would be possible in the place of `value`; nil if it is.
   private static func problem(_ name: Name, _ value: String) -> String? {
@@ -66,6 +81,7 @@ extension S3Settings {
     case .encryption:
       value == "AES256" || value == "aws:kms" || (value.hasPrefix("aws:kms:") && isHeader(value.dropFirst(8)))
         ? nil : "use AES256, aws:kms or aws:kms:KEY"
+    case .retry: seconds(value) == nil ? "write a time of up to an hour: 30s, 5m" : nil
     case .caBundle: value.hasPrefix("/") && !value.utf8.contains(0) ? nil : "name a file by its absolute path"
     }
   }

@@ -9,6 +9,14 @@ struct RetryPolicy: Sendable {
   var deadline = 30_000
   var attempts = 10
 
+  /// Tries for so long, in milliseconds: as many as that time has room for with the longest pauses, and at least the
+  /// standard number.
+  static func lasting(_ deadline: Int) -> RetryPolicy {
+    var policy = RetryPolicy(deadline: deadline)
+    policy.attempts = max(policy.attempts, 2 * deadline / policy.longestPause)
+    return policy
+  }
+
   /// What asks for nothing that somebody waits for: one more try, no longer.
   static let brief = RetryPolicy(deadline: 5000, attempts: 2)
 

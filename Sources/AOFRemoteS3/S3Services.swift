@@ -13,10 +13,15 @@ struct S3Services: Sendable {
   /// The places where credentials may be, in the order of AWS's own tools.
   var credentialSources: [any CredentialSource] {
     let service = MetadataService(transport: transport)
-    return [
-      EnvironmentSource(environment: environment), ProfileSource(environment: environment),
+    let roles = SecurityTokenService(environment: environment, transport: transport, clock: clock)
+    let keys = EnvironmentSource(environment: environment)
+    let machine: [any CredentialSource] = [
       ContainerSource(environment: environment, service: service),
       InstanceSource(environment: environment, service: service),
     ]
+    return [
+      keys, WebIdentitySource(environment: environment, roles: roles),
+      ProfileSource(environment: environment, roles: roles, machine: [keys] + machine),
+    ] + machine
   }
 }

@@ -28,6 +28,7 @@ public final class S3Store: RemoteStore {
   ) throws(AofError) {
     var services = S3Services(transport: CurlTransport(caBundle: location.settings.caBundle))
     services.report = report
+    if let retry = location.settings.retry { services.retry = .lasting(retry.wholeMilliseconds) }
     try self.init(location, services)
   }
 

@@ -18,6 +18,8 @@ struct S3Options: ParsableArguments {
   var s3Sse: String?
   @Option(help: ArgumentHelp("Certificates to trust in the place of the system's.", valueName: "file"))
   var s3CaBundle: String?
+  @Option(help: ArgumentHelp("How long a request that fails is tried again (default: 30s).", valueName: "time"))
+  var s3Retry: String?
 
   /// - Throws: `invalidArgument` where `-o` says otherwise.
   func add(to list: inout MountOptionList) throws(AofError) {
@@ -28,6 +30,7 @@ struct S3Options: ParsableArguments {
     try list.add(.s3StorageClass, s3StorageClass)
     try list.add(.s3Encryption, s3Sse)
     try list.add(.s3CABundle, s3CaBundle)
+    try list.add(.s3Retry, s3Retry)
   }
 }
 
@@ -71,6 +74,7 @@ enum RemoteArgument {
     var found: [(option: String, name: S3Settings.Name, value: String)] = []
     for (option, name) in [
       (.s3Endpoint, .endpoint), (.s3Region, .region), (.s3StorageClass, .storageClass), (.s3Encryption, .encryption),
+      (.s3Retry, .retry),
     ] as [(MountOptionList.Setting, S3Settings.Name)] {
       if let value = list.settings[option] { found.append((option.rawValue, name, value)) }
     }

@@ -44,12 +44,16 @@ import Testing
       [profile only]
       aws_access_key_id = ID2
       aws_secret_access_key = S2
-      [profile role]
-      role_arn = arn:aws:iam::1:role/x
-      source_profile = default
+      [profile sso]
+      sso_session = x
       """,
     "/elsewhere": "[default]\naws_access_key_id = ID3\naws_secret_access_key = S3\n",
   ]
+
+  private static func profile(_ environment: AwsEnvironment) -> ProfileSource {
+    let roles = SecurityTokenService(environment: environment, transport: ScriptedTransport(), clock: ManualClock())
+    return ProfileSource(environment: environment, roles: roles, machine: [])
+  }
 
   private static func environment(_ variables: [String: String]) -> AwsEnvironment {
     .made(["HOME": "/h"].merging(variables) { $1 }, files: files)
@@ -61,17 +65,17 @@ import Testing
     (["AWS_CONFIG_FILE": "/none"], "ID0", "S0"),
   ] as [([String: String], String, String)])
   func profilesAreRead(variables: [String: String], id: String, secret: String) throws {
-    let found = try credentials(ProfileSource(environment: Self.environment(variables)).find())
+    let found = try credentials(Self.profile(Self.environment(variables)).find())
     #expect(found.accessKeyID == id && found.secretAccessKey == secret)
   }
 
   @Test func whatAProfileLacksIsSaid() {
     func reason(_ variables: [String: String]) -> String? {
-      self.reason(ProfileSource(environment: Self.environment(variables)).find())
+      self.reason(Self.profile(Self.environment(variables)).find())
     }
     #expect(reason(["AWS_PROFILE": "none"])?.contains("/h/.aws/credentials") == true)
-    #expect(reason(["AWS_PROFILE": "role"])?.contains("role_arn") == true)
-    #expect(self.reason(ProfileSource(environment: .made([:])).find()) == "HOME is not set")
+    #expect(reason(["AWS_PROFILE": "sso"])?.contains("sso_session") == true)
+    #expect(self.reason(Self.profile(.made([:])).find()) == "HOME is not set")
   }
 
   @Test(arguments: [

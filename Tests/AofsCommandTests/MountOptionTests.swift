@@ -16,11 +16,12 @@ import Testing
   @Test func everySettingHasItsForm() throws {
     let settings = try settings(
       "remote=dir:/tmp/r,chunk_size=1MiB,cache_size=2G,wal_dir=/tmp/w",
-      "trash_age=36h,nodelete,stop_timeout=500ms,log_level=debug,log_file=/tmp/l")
+      "trash_age=36h,remote_grace=2d,nodelete,stop_timeout=500ms,log_level=debug,log_file=/tmp/l")
     #expect(settings.remote == "dir:/tmp/r")
     #expect(settings.chunkSize?.byteCount == .mebibytes(1))
     #expect(settings.cacheSize == .gibibytes(2))
     #expect(settings.trashAge?.seconds == 36 * 3600 && !settings.allowsDeletion)
+    #expect(settings.remoteGrace == .seconds(2 * 86_400))
     #expect(settings.walDirectory == "/tmp/w")
     #expect(settings.stopTimeout == 500)
     #expect(settings.logLevel == .debug)
@@ -44,9 +45,9 @@ import Testing
   @Test func s3OptionsBecomeOneLocation() throws {
     let settings = try settings(
       "remote=s3://bucket/p,s3_endpoint=http://h:1/,s3_region=r,s3_path_style,s3_storage_class=C",
-      "s3_sse=aws:kms:k,s3_ca_bundle=/not/there/ca.pem")
+      "s3_sse=aws:kms:k,s3_ca_bundle=/not/there/ca.pem,s3_retry=5m")
     let expected = "s3://bucket/p?endpoint=http://h:1&region=r&addressing=path&storage_class=C&sse=aws:kms:k"
-      + "&ca_bundle=/not/there/ca.pem"
+      + "&ca_bundle=/not/there/ca.pem&retry=5m"
     #expect(settings.remote == expected)
     let daemon = try #require(try AofsCommand.parseAsRoot(settings.arguments) as? MountCommand)
     #expect(try daemon.settings().remote == expected)
@@ -62,6 +63,7 @@ import Testing
     "s3_region=r", "s3_path_style", "remote=dir:/r,s3_region=r", "remote=s3://b", "remote=s3://bucket,s3_endpoint=host",
     "remote=s3://bucket,s3_path_style,s3_virtual_host", "remote=s3://bucket,s3_sse=none", "remote=s3://bucket,s3_path_style=no",
     "remote=s3://bucket?secret=1",
+    "remote=s3://bucket,s3_retry=2h", "remote=s3://bucket,s3_retry=30",
   ])
   func impossibleS3OptionsAreRefused(_ option: String) throws {
     let error = try #require(throws: AofError.self) { try settings(option) }

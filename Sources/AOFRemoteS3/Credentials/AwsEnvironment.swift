@@ -7,6 +7,10 @@ struct AwsEnvironment: Sendable {
   let variables: [String: String]
   /// The bytes of a file. - Throws: `notFound`; what the system says.
   let readFile: @Sendable (String) throws(AofError) -> [UInt8]
+  /// What a command line prints that may take so many milliseconds. - Throws: when it fails.
+  var run: @Sendable (String, Int) throws(AofError) -> [UInt8] = { command, time throws(AofError) in
+    try ShellCommand.output(of: command, limit: largestFile, timeout: time)
+  }
 
   /// This process's.
   static let system = AwsEnvironment(variables: ProcessInfo.processInfo.environment) { path throws(AofError) in

@@ -16,44 +16,6 @@ struct EnvironmentSource: CredentialSource {
   }
 }
 
-/// A profile of the files that AWS's own tools share. Read anew each time, so that keys may be exchanged in them.
-struct ProfileSource: CredentialSource {
-  let environment: AwsEnvironment
-
-  var name: String { "profile '\(environment.profile)'" }
-
-  func find() -> CredentialFinding {
-    var reasons: [String] = []
-    for (path, isConfig) in [(environment.credentialsFile, false), (environment.configFile, true)] {
-      guard let path else { continue }
-      do throws(AofError) {
-        guard let section = try environment.section(of: environment.profile, in: path, isConfig: isConfig) else {
-          reasons.append("\(path) has no such profile")
-          continue
-        }
-        if let found = Self.credentials(in: section) { return .found(found) }
-        reasons.append("\(path): \(Self.reason(section))")
-      } catch {
-        reasons.append("\(path) cannot be read: \(error)")
-      }
-    }
-    return .missing(reasons.isEmpty ? "HOME is not set" : reasons.joined(separator: ", "))
-  }
-
-  private static func credentials(in section: [String: String]) -> AwsCredentials? {
-    guard let id = section["aws_access_key_id"], let secret = section["aws_secret_access_key"], !id.isEmpty,
-      !secret.isEmpty
-    else { return nil }
-    return AwsCredentials(accessKeyID: id, secretAccessKey: secret, sessionToken: section["aws_session_token"])
-  }
-
-  private static func reason(_ section: [String: String]) -> String {
-    let others = ["role_arn", "sso_session", "sso_start_url", "credential_process", "web_identity_token_file"]
-    guard let other = others.first(where: { section[$0] != nil }) else { return "the profile has no keys" }
-    return "the profile has \(other), which is not followed; put keys in the environment"
-  }
-}
-
 /// The service that hands credentials to a container (ECS, EKS Pod Identity).
 struct ContainerSource: CredentialSource {
   let environment: AwsEnvironment
@@ -98,7 +60,7 @@ struct ContainerSource: CredentialSource {
   }
 
   /// Credentials come in the clear only from this machine.
-  private static func isTrusted(_ url: String) -> Bool {
+  static func isTrusted(_ url: String) -> Bool {
     if url.hasPrefix("https://") { return true }
     guard url.hasPrefix("http://") else { return false }
     let authority = url.dropFirst("http://".count).prefix { $0 != "/" && $0 != "?" }

@@ -28,9 +28,9 @@ struct MetadataService: Sendable {
         throw MetadataFailure(message: "\(url) names no keys")
       }
       var credentials = AwsCredentials(accessKeyID: id, secretAccessKey: secret, sessionToken: document.Token)
-      credentials.expiration = try document.Expiration.map { text in
-        let date = try Date(text, strategy: .iso8601)
-        return UnixTime(seconds: Int64(date.timeIntervalSince1970), nanoseconds: 0)
+      if let end = document.Expiration {
+        guard let time = AwsCredentials.time(end) else { throw MetadataFailure(message: "\(url) names no time as the end") }
+        credentials.expiration = time
       }
       return credentials
     } catch let failure as MetadataFailure {
