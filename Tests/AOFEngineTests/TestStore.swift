@@ -135,7 +135,16 @@ extension Aof {
 
 /// A remote that counts what is asked of it, and fails or lies when told to.
 final class FaultyRemote: RemoteStore {
+  struct Requests: Equatable {
+    var gets = 0
+    var lists = 0
+    var uploads = 0
+    var puts = 0
+    var deletes = 0
+  }
+
   struct State {
+    var requests = Requests()
     var reads = 0
     var commits = 0
     /// What the next reads answer instead, first to last.
@@ -157,6 +166,7 @@ final class FaultyRemote: RemoteStore {
   func read(_ key: RemoteKey, at offset: UInt64, into buffer: UnsafeMutableRawBufferPointer) throws(AofError) {
     let fault = state.withLock { state -> Fault? in
       state.reads += 1
+      state.requests.gets += 1
       return state.readFaults.isEmpty ? nil : state.readFaults.removeFirst()
     }
     while state.withLock({ $0.isHanging }) { usleep(1000) }
@@ -165,23 +175,34 @@ final class FaultyRemote: RemoteStore {
     if case .flipBit = fault { buffer[buffer.count / 2] ^= 1 }
   }
 
-  func get(_ key: RemoteKey, limit: Int) throws(AofError) -> [UInt8]? { try base.get(key, limit: limit) }
+  func get(_ key: RemoteKey, limit: Int) throws(AofError) -> [UInt8]? {
+    state.withLock { $0.requests.gets += 1 }
+    return try base.get(key, limit: limit)
+  }
   func size(of key: RemoteKey) throws(AofError) -> UInt64? { try base.size(of: key) }
   func list(_ directory: RemoteKey?, after last: RemoteKey?, limit: Int) throws(AofError) -> [RemoteListing] {
-    try base.list(directory, after: last, limit: limit)
+    state.withLock { $0.requests.lists += 1 }
+    return try base.list(directory, after: last, limit: limit)
   }
-  func delete(_ key: RemoteKey) throws(AofError) { try base.delete(key) }
+  func delete(_ key: RemoteKey) throws(AofError) {
+    state.withLock { $0.requests.deletes += 1 }
+    try base.delete(key)
+  }
 
   func put(
     _ bytes: UnsafeRawBufferPointer, as key: RemoteKey, _ condition: RemoteCondition
   ) throws(AofError) -> RemoteOutcome {
     if let fault = state.withLock({ $0.putFault }) { throw fault }
+    state.withLock { $0.requests.puts += 1 }
     return try base.put(bytes, as: key, condition)
   }
 
   func beginUpload(_ key: RemoteKey) throws(AofError) -> any RemoteUpload {
     if let fault = state.withLock({ $0.putFault }) { throw fault }
-    state.withLock { $0.commits += 1 }
+    state.withLock { state in
+      state.commits += 1
+      state.requests.uploads += 1
+    }
     return try base.beginUpload(key)
   }
 }

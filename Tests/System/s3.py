@@ -3,6 +3,7 @@
 
 usage: s3.py store FOLDER ENDPOINT            a store loses its daemon and its directory, and comes back
        s3.py faults FOLDER PROXY ADMIN        every fault of s3_fault_proxy.py in every kind of request
+       s3.py secure FOLDER ENDPOINT FOLDER2   a server with a certificate; FOLDER2 has server-ca.crt and stranger-ca.crt
 """
 import json
 import os
@@ -15,7 +16,7 @@ import urllib.request
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "lib"))
 from buckets import aofs, append, command, set_rules, signed_get
-from daemon import Daemon, await_
+from daemon import BINARY, Daemon, await_
 
 FOLDER, ENDPOINT = sys.argv[2:4]
 ADMIN = sys.argv[4] if len(sys.argv) > 4 else None
@@ -217,5 +218,65 @@ def read_cold(daemon, bench):
         return os.pread(log.fileno(), 4096, 8192) == bench.content["read"][8192:12288]
 
 
+# --- TLS, and credentials that others hand out
+
+
+def secure():
+    trusted, stranger = (os.path.join(ADMIN, f"{name}-ca.crt") for name in ("server", "stranger"))
+    by_address = ENDPOINT.replace("localhost", "127.0.0.1")
+    for name, endpoint, bundle in (
+        ("no authority", ENDPOINT, []), ("another authority", ENDPOINT, ["--s3-ca-bundle", stranger]),
+        ("another name", by_address, ["--s3-ca-bundle", trusted]),
+    ):
+        arguments = ["--remote", "s3://logs/refused", "--s3-endpoint", endpoint, *bundle]
+        done = subprocess.run(
+            [BINARY, "mount", os.path.join(FOLDER, "refused"), MNT, *arguments], capture_output=True, text=True, check=False)
+        assert done.returncode == 74 and "certificate" in done.stderr, f"{name}: {done.returncode} {done.stderr}"
+    text = lines(0, 200_000)
+    own = [*options("tls"), *BY_HAND, "--s3-ca-bundle", trusted]
+    for number, (name, surroundings) in enumerate(identities()):
+        saved = dict(os.environ)
+        for key in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+            del os.environ[key]
+        os.environ.update(surroundings)
+        try:
+            with Daemon(os.path.join(FOLDER, "store"), MNT, options=own) as daemon:
+                append(daemon, name, text)
+                command(daemon, "checkpoint")
+                command(daemon, "evict")
+                compare(daemon.read(name), text, name)
+                assert daemon.stop() == 0
+        finally:
+            os.environ.clear()
+            os.environ.update(saved)
+    with open(os.path.join(FOLDER, "daemon.log"), "rb") as log:
+        assert b"secret-of" not in log.read(), "the daemon's log has a secret"
+    print(f"s3: TLS with a private authority: {number + 1} ways to credentials, 3 refusals")
+
+
+def identities():
+    """Surroundings without keys, as roles and programs give them."""
+    def write(name, text):
+        path = os.path.join(FOLDER, name)
+        with open(path, "w") as file:
+            file.write(text)
+        return path
+
+    role = "arn:aws:iam::123456789012:role/logs"
+    config = write("config", f"""[profile role]
+role_arn = {role}
+source_profile = source
+[profile program]
+credential_process = printf '%s' '{{"Version":1,"AccessKeyId":"program","SecretAccessKey":"secret-of-program"}}'
+[profile source]
+aws_access_key_id = source
+aws_secret_access_key = secret-of-source
+""")
+    both = {"AWS_CONFIG_FILE": config, "AWS_ENDPOINT_URL_STS": ENDPOINT}
+    yield "role", {**both, "AWS_PROFILE": "role"}
+    yield "program", {**both, "AWS_PROFILE": "program"}
+    yield "token", {**both, "AWS_ROLE_ARN": role, "AWS_WEB_IDENTITY_TOKEN_FILE": write("token", "secret-of-token\n")}
+
+
 os.makedirs(MNT, exist_ok=True)
-{"store": lose_everything, "faults": fault_matrix}[sys.argv[1]]()
+{"store": lose_everything, "faults": fault_matrix, "secure": secure}[sys.argv[1]]()

@@ -5,7 +5,8 @@
 #
 # usage: Tests/System/s3.sh [SERVER…]     (default: rgw moto)
 #   rgw    Ceph's gateway, from the distribution's packages: the whole
-#   moto   the suite and the store; from PyPI, into a folder of its own
+#   moto   the suite and the store; then, with TLS, a private authority, and credentials of roles and programs; from PyPI, into
+#          a folder of its own
 # shellcheck source-path=SCRIPTDIR
 . "$(dirname "$0")/lib/mount.bash"
 . "$(dirname "$0")/lib/s3_servers.bash"
@@ -43,5 +44,14 @@ for server in "${servers[@]}"; do
   fi
   echo "s3: $server passed"
   stop_servers
+  if [ "$server" = moto ]; then
+    for name in server stranger; do
+      make_certificate "$work/$name" >"$work/openssl.log" 2>&1 || fail "openssl: $(tail -n 3 "$work/openssl.log")"
+    done
+    start_moto "$work/server.crt" "$work/server.key" || fail "moto with TLS: $reason"
+    make_bucket logs
+    python3 "$system/s3.py" secure "$work/secure" "$endpoint" "$work" || fail "$server: see above"
+    stop_servers
+  fi
 done
 [ ${#missing[@]} -eq 0 ] || skip "without ${missing[*]}"

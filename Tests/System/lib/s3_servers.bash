@@ -43,7 +43,7 @@ use_keys() {
 
 make_bucket() {
   local status
-  status=$(curl -sS -o "$work/bucket.log" -w '%{http_code}' -X PUT --aws-sigv4 aws:amz:us-east-1:s3 \
+  status=$(curl -sSk -o "$work/bucket.log" -w '%{http_code}' -X PUT --aws-sigv4 aws:amz:us-east-1:s3 \
     --user "$AWS_ACCESS_KEY_ID:$AWS_SECRET_ACCESS_KEY" \
     -H 'x-amz-content-sha256: e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855' "$endpoint/$1")
   [ "$status" = 200 ] || fail "the bucket $1 was not created: $status $(cat "$work/bucket.log")"
@@ -67,8 +67,10 @@ start_rgw() {
   use_keys "$(sed -n 1p "$ceph/keys")" "$(sed -n 2p "$ceph/keys")"
 }
 
+# start_moto [CERTIFICATE KEY]: with a certificate, of the name localhost, it speaks TLS.
 start_moto() {
-  local python=python3 port
+  local python=python3 port tls=()
+  [ $# -eq 0 ] || tls=(-s -c "$1" -k "$2")
   if ! python3 -c 'import moto.server, flask' 2>/dev/null; then
     reason="moto cannot be installed from PyPI"
     python3 -m venv "$work/venv" >"$work/pip.log" 2>&1 &&
@@ -76,10 +78,11 @@ start_moto() {
     python=$work/venv/bin/python
   fi
   port=$(free_ports 1)
-  "$python" -m moto.server -H 127.0.0.1 -p "$port" >"$work/moto.log" 2>&1 &
+  "$python" -m moto.server -H 127.0.0.1 -p "$port" "${tls[@]}" >"$work/moto.log" 2>&1 &
   moto=$!
   endpoint=http://127.0.0.1:$port
-  await curl -s -o /dev/null "$endpoint/moto-api/" || fail "moto does not answer"
+  [ $# -eq 0 ] || endpoint=https://localhost:$port
+  await curl -sk -o /dev/null "$endpoint/moto-api/" || fail "moto does not answer"
   use_keys test-key test-secret-that-nothing-else-says
 }
 
@@ -91,4 +94,13 @@ start_proxy() {
   proxied=http://127.0.0.1:$port
   admin=http://127.0.0.1:$((port + 1))
   await curl -s -o /dev/null "$admin/" || fail "the proxy does not answer"
+}
+
+# A certificate of localhost at $1.crt and $1.key, of an authority at $1-ca.crt.
+make_certificate() {
+  openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj "/CN=authority of a test" \
+    -keyout "$1-ca.key" -out "$1-ca.crt" &&
+    openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=localhost -keyout "$1.key" -out "$1.csr" &&
+    openssl x509 -req -in "$1.csr" -CA "$1-ca.crt" -CAkey "$1-ca.key" -CAcreateserial -days 2 -out "$1.crt" \
+      -extfile <(echo 'subjectAltName=DNS:localhost')
 }
