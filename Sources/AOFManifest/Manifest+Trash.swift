@@ -30,15 +30,17 @@ extension Manifest {
         try database.execute(sql: "DELETE FROM trash WHERE log = ?", arguments: [id])
         guard database.changesCount == 1 else { throw AofError(.notFound, "log \(log) is not in the trash") }
         try Self.removeExtents("log = ?", [id], database)
-        // Nobody is to read what it has dropped before, either.
-        try database.execute(
-          sql: "UPDATE dropped_objects SET unnamed_since = 0 WHERE log = ? AND unnamed_since IS NOT NULL",
-          arguments: [id])
         try database.execute(
           sql: "INSERT INTO purged_logs SELECT id, data_directory, 0 FROM logs WHERE id = ?", arguments: [id])
         try database.execute(sql: "DELETE FROM logs WHERE id = ?", arguments: [id])
         try database.execute(sql: "DELETE FROM nodes WHERE id = ?", arguments: [id])
       }
+      // Nobody is to read what they have dropped before, either.
+      try database.execute(
+        sql: """
+          UPDATE dropped_objects SET unnamed_since = 0
+          WHERE unnamed_since IS NOT NULL AND log IN (SELECT log FROM purged_logs WHERE is_published = 0)
+          """)
     }
   }
 
