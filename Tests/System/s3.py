@@ -2,6 +2,7 @@
 """What s3.sh runs on mounts whose remote is a bucket.
 
 usage: s3.py store FOLDER ENDPOINT            a store loses its daemon and its directory, and comes back
+       s3.py large FOLDER ENDPOINT            a chunk of 4 GiB is uploaded in little memory
        s3.py faults FOLDER PROXY ADMIN        every fault of s3_fault_proxy.py in every kind of request
        s3.py secure FOLDER ENDPOINT FOLDER2   a server with a certificate; FOLDER2 has server-ca.crt and stranger-ca.crt
 """
@@ -44,6 +45,30 @@ def compare(found, wanted, what):
 
 
 # --- a store in a bucket
+
+
+def peak(pid):
+    """The most memory that a process has had since that was last forgotten, in bytes."""
+    with open(f"/proc/{pid}/status") as status:
+        return next(int(line.split()[1]) << 10 for line in status if line.startswith("VmHWM:"))
+
+
+def large_chunk():
+    """A chunk of any size is uploaded in bounded memory."""
+    noise = random.Random(2)
+    with Daemon(os.path.join(FOLDER, "large"), MNT, options=options("large") + BY_HAND) as daemon:
+        command(daemon, "create large chunk_size=4GiB")
+        for _ in range(4):
+            append(daemon, "large", noise.randbytes(64 << 20))
+        command(daemon, "seal large")
+        with open(f"/proc/{daemon.process.pid}/clear_refs", "w") as forget:
+            forget.write("5")
+        before = peak(daemon.process.pid)
+        command(daemon, "checkpoint large")
+        grown = peak(daemon.process.pid) - before
+        assert grown < 128 << 20, f"an object of 256 MiB took {grown >> 20} MiB of memory"
+        print(f"s3: an object of 256 MiB took {grown >> 20} MiB of memory")
+        assert daemon.stop() == 0
 
 
 def lose_everything():
@@ -279,4 +304,4 @@ aws_secret_access_key = secret-of-source
 
 
 os.makedirs(MNT, exist_ok=True)
-{"store": lose_everything, "faults": fault_matrix, "secure": secure}[sys.argv[1]]()
+{"store": lose_everything, "large": large_chunk, "faults": fault_matrix, "secure": secure}[sys.argv[1]]()

@@ -39,6 +39,7 @@ for server in "${servers[@]}"; do
   run_suite "$server"
   python3 "$system/s3.py" store "$work/$server" "$endpoint" || fail "$server: see above"
   if [ "$server" = rgw ]; then
+    python3 "$system/s3.py" large "$work/$server" "$endpoint" || fail "$server: see above"
     start_proxy
     python3 "$system/s3.py" faults "$work/$server" "$proxied" "$admin" || fail "$server: see above"
   fi
