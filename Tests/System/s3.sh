@@ -46,6 +46,7 @@ for server in "${servers[@]}"; do
   echo "s3: $server passed"
   stop_servers
   if [ "$server" = moto ]; then
+    command -v openssl >/dev/null || { missing+=("TLS: openssl is not installed"); continue; }
     for name in server stranger; do
       make_certificate "$work/$name" >"$work/openssl.log" 2>&1 || fail "openssl: $(tail -n 3 "$work/openssl.log")"
     done
