@@ -8,6 +8,7 @@ package struct MountOptionList: Equatable {
     case chunkSize = "chunk_size"
     case cacheSize = "cache_size"
     case trashAge = "trash_age"
+    case prefetchMemory = "prefetch_memory"
     case walDir = "wal_dir"
     case checkpointInterval = "checkpoint_interval"
     case checkpointMaxAge = "checkpoint_max_age"

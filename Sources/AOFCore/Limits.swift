@@ -30,6 +30,16 @@ public enum Limits {
   /// Disk space that a store sets aside for what must go on when the disk is full, in bytes.
   public static let spaceReserve = 24 << 20
 
+  /// Downloads that a store has under way at most: enough of them for a link with a long delay, and fewer than the
+  /// requests that its remote takes at once, so that uploads go on while all of these hang.
+  public static let downloads = 24
+
+  /// The memory that a store's downloads take at most, in bytes, unless it is opened with another budget.
+  public static let prefetchMemory = 128 << 20
+
+  /// The least such budget, in bytes: the largest request and what it takes compressed fit.
+  public static let minimumPrefetchMemory = 4 << 20
+
   /// The size of a WAL segment, in bytes.
   public static let walSegmentSize = 16 << 20
 

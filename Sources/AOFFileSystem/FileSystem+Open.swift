@@ -40,11 +40,14 @@ extension FileSystem {
       throw AofError(.notPermitted, "a log that holds data cannot be truncated", remedy: "append with >>")
     }
     let bypassesCache = flags.canWrite
-    let handle = LogHandle(use: use, coherence: coherence[aof.id], isCached: !bypassesCache)
+    let handle = LogHandle(
+      use: use, coherence: coherence[aof.id], reader: LogReader(aof), isCached: !bypassesCache)
     return OpenAnswer(handle: handles.insert(.log(handle)), bypassesCache: bypassesCache, keepsCache: true)
   }
 
-  package func release(_ handle: HandleID) { handles.remove(handle) }
+  package func release(_ handle: HandleID) {
+    if case .log(let log) = handles.remove(handle) { log.reader.cancel() }
+  }
 
   /// Each write was answered for itself, so close(2) has nothing to report, and it never seals: the kernel may
   /// send FLUSH before the WRITEs of a shell's `>>`.

@@ -47,7 +47,9 @@ extension FileSystem {
     let tail = handle.aof.watermarks.tail
     guard offset < tail.rawValue else { return .read(0) }
     switch try Self.readResident(handle.aof, at: LSN(rawValue: offset), into: buffer) {
-    case .read(let count): return .read(count)
+    case .read(let count):
+      handle.reader.didRead(LSN(rawValue: offset)..<LSN(rawValue: offset + UInt64(count)), waited: false)
+      return .read(count)
     case .cold(let range):
       let reachesTail = end > tail.rawValue & ~UInt64(options.pageSize - 1)
       if fillsCache, reachesTail, buffer.count > options.pageSize {
@@ -55,7 +57,7 @@ extension FileSystem {
         // failure by asking for each page alone, and then only those below the tail wait.
         throw AofError(.remoteFailure, "the end of the log is not on the local disk")
       }
-      return .later(Self.hydrated(handle.aof, range, at: LSN(rawValue: offset), count: buffer.count))
+      return .later(Self.fetched(handle, range, at: LSN(rawValue: offset), count: buffer.count))
     }
   }
 
@@ -73,15 +75,17 @@ extension FileSystem {
   }
 
   /// Brings back `range`, reads again, and goes on so until the READ has all its bytes.
-  private static func hydrated(
-    _ aof: Aof, _ range: Range<LSN>, at lsn: LSN, count: Int
+  private static func fetched(
+    _ handle: LogHandle, _ range: Range<LSN>, at lsn: LSN, count: Int
   ) -> Deferred<BorrowedBytes> {
     Deferred(isInterruptible: true) { whenDone in
-      hydrate(aof, range, at: lsn, count: count, rounds: hydrationRounds, whenDone)
+      fetch(handle.aof, range, at: lsn, count: count, rounds: hydrationRounds, whenDone)
+      // After what is waited for, and before it is here.
+      handle.reader.didRead(lsn..<(lsn + count), waited: true)
     }
   }
 
-  private static func hydrate(
+  private static func fetch(
     _ aof: Aof, _ range: Range<LSN>, at lsn: LSN, count: Int, rounds: Int,
     _ whenDone: @escaping @Sendable (Result<BorrowedBytes, AofError>) -> Void
   ) {
@@ -91,14 +95,14 @@ extension FileSystem {
         remedy: "enlarge the cache")
       return whenDone(.failure(error))
     }
-    aof.hydrate(range) { result in
+    aof.fetch(range) { result in
       do throws(AofError) {
         try result.get()
         let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: count, alignment: 16)
         defer { buffer.deallocate() }
         switch try readResident(aof, at: lsn, into: buffer) {
         case .read(let count): whenDone(.success(BorrowedBytes(buffer: UnsafeRawBufferPointer(rebasing: buffer[..<count]))))
-        case .cold(let next): hydrate(aof, next, at: lsn, count: count, rounds: rounds - 1, whenDone)
+        case .cold(let next): fetch(aof, next, at: lsn, count: count, rounds: rounds - 1, whenDone)
         }
       } catch {
         whenDone(.failure(error))

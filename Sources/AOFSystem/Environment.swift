@@ -34,7 +34,7 @@ package struct Environment: Sendable {
     case .compression:
       try WorkQueue(name: "aofs-compress", threads: SystemThread.processorCount, givesWay: true)
     case .flush: try WorkQueue(name: "aofs-flush", threads: 1)
-    case .hydration: try WorkQueue(name: "aofs-hydrate", threads: 4)
+    case .hydration: try WorkQueue(name: "aofs-hydrate", threads: Limits.downloads)
     }
   }
 }

@@ -27,8 +27,10 @@ import Testing
     #expect(try log.extents().allSatisfy { $0.residency == .evicted })
     #expect(try log.bytes(at: 300_000, count: 10) == Array(bytes[300_000..<300_010]))
     #expect(remote.state.withLock { $0.reads } == 1)
+    store.waitForDownloads()
     #expect(try log.extents().filter { $0.residency == .resident }.count == 1)
     #expect(try log.contents() == bytes)
+    store.waitForDownloads()
     // Residency is remembered; a second pass asks for nothing.
     let reads = remote.state.withLock { $0.reads }
     #expect(try log.contents() == bytes)

@@ -54,6 +54,9 @@ final class TestStore {
     try opened?.close()
   }
 
+  /// Readers are answered before what was downloaded for them, or ahead of them, is on the disk.
+  func waitForDownloads() { opened?.waitForDownloads() }
+
   func waitForMaintenance() { opened?.waitForMaintenance() }
 
   /// Leaves the store as a killed daemon does: nothing is closed, nothing is written any more.

@@ -91,6 +91,7 @@ import Testing
     #expect(try log.contents(from: 299_008) == Array(bytes[299_008...]))
     #expect(try log.verify(remote: true).problems.isEmpty)
     // Frames below the head do not come back with the others.
+    store.waitForDownloads()
     #expect(try log.hydrate(0..<400_000).rawValue == 0)
   }
 

@@ -125,7 +125,7 @@ extension Simulation {
     default:
       machine.queues[.hydration]?.isDeferring = true
       // Whether it succeeds is nobody's concern: what is not there will be asked for again.
-      log.hydrate(range) { _ in }
+      log.fetch(range) { _ in }
       machine.queues[.hydration]?.isDeferring = false
     }
   }

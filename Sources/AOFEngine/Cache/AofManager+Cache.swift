@@ -99,8 +99,6 @@ extension Aof {
 
   /// Makes room for bytes that come back from the remote, as far as anything may go for them.
   func makeRoomForCopies(_ byteCount: Int) throws(AofError) {
-    let cache = services.cache
-    guard cache.total + byteCount > cache.limit else { return }
-    try services.evictor.makeRoom(downTo: max(0, min(cache.relaxedMark, cache.limit - byteCount)))
+    if let target = services.cache.target(for: byteCount) { try services.evictor.makeRoom(downTo: target) }
   }
 }

@@ -11,6 +11,8 @@ final class CacheUsage: Sendable {
     /// The bytes of each log's files that anybody has asked for or changed.
     var bytes: [LogID: Int] = [:]
     var total = 0
+    /// Bytes that copies of what the remote holds are about to take.
+    var reserved = 0
     /// Called, outside of the lock, when the quota becomes tight.
     var whenTight: (@Sendable () -> Void)?
     var isTight = false
@@ -44,6 +46,28 @@ final class CacheUsage: Sendable {
 
   /// Whether appends must see to room first.
   var isFull: Bool { isFullHint.load(ordering: .relaxed) }
+
+  // MARK: Room for copies
+
+  /// Sets room aside for bytes that come back from the remote. False where that would leave appends none.
+  func reserve(_ byteCount: Int) -> Bool {
+    state.withLock { state in
+      guard state.total + state.reserved + byteCount <= state.appendLimit else { return false }
+      state.reserved += byteCount
+      return true
+    }
+  }
+
+  /// The bytes were written, and are counted with the files, or will not be.
+  func unreserve(_ byteCount: Int) { state.withLock { $0.reserved -= byteCount } }
+
+  /// How far down the files must go for a copy of that size; nil if it has room.
+  func target(for byteCount: Int) -> Int? {
+    state.withLock { state in
+      guard state.total + state.reserved + byteCount > state.appendLimit else { return nil }
+      return max(0, min(state.relaxedMark, state.appendLimit - state.reserved - byteCount))
+    }
+  }
 
   // MARK: Counting
 

@@ -39,14 +39,13 @@ extension SealedChunk {
 
   // MARK: Filling
 
-  /// Whether fetched bytes of the frame may be written to the chunk file: false if it is the log's no more. Waits while
-  /// bytes are discarded. A fill that began ends with ``endFill()``.
-  func beginFill(_ frame: Frame) -> Bool {
-    state.wait { state in
+  /// From now on fetched bytes may be written to the chunk file, of frames that are the log's at that moment; until
+  /// ``endFill()``. Waits while bytes are discarded. A thread that fills must neither evict nor wait for the remote.
+  func beginFill() {
+    state.wait { state -> Void? in
       if state.isEvicting { return nil }
-      guard state.extents.contains(where: { $0.index(of: frame) != nil }) else { return false }
       state.fills += 1
-      return true
+      return ()
     }
   }
 

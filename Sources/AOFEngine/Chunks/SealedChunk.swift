@@ -12,6 +12,9 @@ final class SealedChunk: Sendable {
     var resident: Bitmap
     /// INVARIANT: a subset of `resident`.
     var verified: Bitmap
+    /// Frames that were fetched ahead of a reader, and not read since.
+    /// INVARIANT: a subset of `resident`.
+    var ahead: Bitmap
   }
 
   struct State {
@@ -46,15 +49,18 @@ final class SealedChunk: Sendable {
     /// The new residency of each extent that changes.
     let residency: [(range: Range<LSN>, map: Bitmap)]
     let ranges: [Range<LSN>]
+    /// Bytes of them that were fetched ahead of a reader, and never read.
+    let unread: Int
   }
 
   enum Readiness {
-    /// All bytes of the span can be read from the chunk file.
-    case ready
-    /// This frame must be verified first.
+    /// The bytes up to `end` can be read from the chunk file. `ahead`: those of them that had been fetched ahead of a
+    /// reader and are read for the first time.
+    case ready(end: LSN, ahead: Int)
+    /// The first frame must be verified first.
     case unverified(Frame)
-    /// Some frames are not on the local disk.
-    case cold
+    /// The first frame is not on the local disk.
+    case cold(Frame)
     /// No extent holds this LSN.
     case gap(LSN)
   }
@@ -83,22 +89,31 @@ final class SealedChunk: Sendable {
 
   // MARK: Reading
 
-  /// What must happen before the bytes of `span`, which lies in the chunk, can be read.
+  /// How much of `span`, which lies in the chunk, can be read, or what must happen before its first byte can.
   func readiness(of span: Range<LSN>) -> Readiness {
     state.withLock { state in
       var position = span.lowerBound
-      for extent in state.extents where extent.record.range.overlaps(span) {
-        guard extent.record.range.contains(position) else { break }
-        let end = min(span.upperBound, extent.record.range.upperBound)
-        for index in extent.frameIndices(in: position..<end) {
-          if !extent.resident[index] { return .cold }
-          if !extent.verified[index] { return .unverified(extent.frame(at: index)) }
+      var ahead = 0
+      scan: for place in state.extents.indices where state.extents[place].record.range.contains(position) {
+        let end = min(span.upperBound, state.extents[place].record.range.upperBound)
+        for index in state.extents[place].frameIndices(in: position..<end) {
+          guard state.extents[place].resident[index], state.extents[place].verified[index] else {
+            if position > span.lowerBound { break scan }
+            let frame = state.extents[place].frame(at: index)
+            return state.extents[place].resident[index] ? .unverified(frame) : .cold(frame)
+          }
+          if state.extents[place].ahead[index] { ahead += state.extents[place].takeAhead(index) }
+          position = min(end, state.extents[place].frame(at: index).range.upperBound)
         }
-        position = extent.record.range.upperBound
-        if position >= span.upperBound { return .ready }
+        if position >= span.upperBound { break }
       }
-      return .gap(position)
+      return position > span.lowerBound ? .ready(end: position, ahead: ahead) : .gap(position)
     }
+  }
+
+  /// Whether the frame is the log's, and not on the local disk.
+  func isCold(_ frame: Frame) -> Bool {
+    state.withLock { state in state.extents.contains { extent in extent.index(of: frame).map { !extent.resident[$0] } ?? false } }
   }
 
   /// The frames of `range` that are not on the local disk.
@@ -111,17 +126,21 @@ final class SealedChunk: Sendable {
   }
 
   /// Says that the frame's bytes are in the chunk file and match their checksum.
-  func markVerified(_ frame: Frame) { mark(frame, resident: true, verified: true) }
+  /// `isAhead`: nobody has asked for them yet.
+  func markVerified(_ frame: Frame, isAhead: Bool = false) {
+    mark(frame, resident: true, verified: true, isAhead: isAhead)
+  }
 
   /// Says that the frame's bytes in the chunk file are wrong.
-  func markLost(_ frame: Frame) { mark(frame, resident: false, verified: false) }
+  func markLost(_ frame: Frame) { mark(frame, resident: false, verified: false, isAhead: false) }
 
-  private func mark(_ frame: Frame, resident: Bool, verified: Bool) {
+  private func mark(_ frame: Frame, resident: Bool, verified: Bool, isAhead: Bool) {
     state.withLock { state in
       for index in state.extents.indices {
         guard let place = state.extents[index].index(of: frame) else { continue }
         state.extents[index].resident[place] = resident
         state.extents[index].verified[place] = verified
+        state.extents[index].ahead[place] = isAhead
       }
     }
   }
@@ -140,8 +159,20 @@ final class SealedChunk: Sendable {
   /// Claims the published frames below `limit` for eviction: they count as gone from now on.
   /// - Returns: what to record and to discard; nil while the chunk is under lease.
   func beginEviction(below limit: LSN) -> EvictionClaim? {
-    state.withLock { state in
-      guard state.leases == 0, !state.isEvicting else { return nil }
+    let mayEvict = state.change { state in
+      guard state.leases == 0, !state.isEvicting else { return false }
+      // No fill begins from here on; those that began before end soon.
+      state.isEvicting = true
+      return true
+    }
+    guard mayEvict else { return nil }
+    waitForFills()
+    return state.change { state in
+      guard state.leases == 0 else {
+        state.isEvicting = false
+        return nil
+      }
+      var unread = 0
       var residency: [(Range<LSN>, Bitmap)] = []
       var ranges: [Range<LSN>] = []
       for index in state.extents.indices where state.extents[index].record.object != nil {
@@ -152,6 +183,7 @@ final class SealedChunk: Sendable {
         for frame in frames {
           state.extents[index].resident[frame.index] = false
           state.extents[index].verified[frame.index] = false
+          if state.extents[index].ahead[frame.index] { unread += state.extents[index].takeAhead(frame.index) }
           if let last = ranges.last, last.upperBound == frame.range.lowerBound {
             ranges[ranges.count - 1] = last.lowerBound..<frame.range.upperBound
           } else {
@@ -162,7 +194,7 @@ final class SealedChunk: Sendable {
         residency.append((state.extents[index].record.range, state.extents[index].resident))
       }
       state.isEvicting = !ranges.isEmpty
-      return EvictionClaim(residency: residency, ranges: ranges)
+      return EvictionClaim(residency: residency, ranges: ranges, unread: unread)
     }
   }
 
@@ -203,6 +235,13 @@ extension SealedChunk.Extent {
     self.record = record
     resident = record.residency
     self.verified = Bitmap(count: record.frames.count, filled: verified)
+    ahead = Bitmap(count: record.frames.count, filled: false)
+  }
+
+  /// The frame is read for the first time, or given up unread. - Returns: its bytes.
+  mutating func takeAhead(_ index: Int) -> Int {
+    ahead[index] = false
+    return Int(record.frames[index].length)
   }
 
   var frames: [SealedChunk.Frame] { record.frames.indices.map(frame(at:)) }

@@ -4,9 +4,9 @@ import AOFManifest
 import AOFSystem
 
 extension Aof {
-  /// Brings back the frames of `range`, nil for the whole log, that are not on the local disk. Waits for the remote.
+  /// Brings the frames of `range`, nil for the whole log, back to the local disk. Waits for the remote.
   /// - Returns: the bytes of log that were brought back.
-  /// - Throws: `remoteFailure`, `corrupt`, local failures.
+  /// - Throws: `remoteFailure`, `corrupt`; `noSpace`, `quotaExceeded` where they do not fit; local failures.
   @discardableResult
   public func hydrate(_ range: Range<LSN>? = nil) throws(AofError) -> ByteCount {
     let marks = watermarks
@@ -18,10 +18,11 @@ extension Aof {
     return ByteCount(rawValue: UInt64(cold))
   }
 
-  /// Brings back the frames of `range` in the background, then calls `whenDone` once, on a thread of the hydrator's.
-  package func hydrate(_ range: Range<LSN>, whenDone: @escaping @Sendable (Result<Void, AofError>) -> Void) {
+  /// Brings back the frames of `range` in the background, to be read at once: to the local disk, or where that has no room
+  /// into memory. Then calls `whenDone` once, on a thread of the hydrator's; until that returns they stay readable.
+  package func fetch(_ range: Range<LSN>, whenDone: @escaping @Sendable (Result<Void, AofError>) -> Void) {
     do throws(AofError) {
-      try services.hydrator.hydrate(self, range, whenDone: whenDone)
+      try services.hydrator.fetch(self, range, whenDone: whenDone)
     } catch {
       whenDone(.failure(error))
     }
@@ -77,6 +78,8 @@ extension Aof {
       try services.localChunks.discard(range, of: id, chunkSize: chunkSize)
       evicted += range.byteCount
     }
+    let unread = claims.reduce(0) { $0 + $1.claim.unread }
+    if unread > 0 { services.hydrator.ahead.wasted.wrappingAdd(UInt64(unread), ordering: .relaxed) }
     let freed = ByteCount(rawValue: UInt64(evicted))
     if evicted > 0 { services.observation.report(.eviction(id, freed)) }
     // Space came back, and what a full disk had to give up may be set aside again.

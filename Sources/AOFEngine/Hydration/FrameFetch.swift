@@ -5,105 +5,177 @@ import AOFManifest
 import AOFRemote
 import AOFSystem
 
-/// One download: reads adjacent frames of an object, checks them, and writes them to the chunk file.
+/// The work of one download: reads its frames from the remote, checks them, hands them to those who wait, and writes them
+/// to the chunk file.
+///
+/// Readers are told before the chunk file is written, and do not need it: a disk that is full, or a quota that is used up
+/// by what may not go, keeps nobody from reading.
 struct FrameFetch {
   /// How often wrong bytes are asked for again before they count as damage.
   static let attempts = 4
 
-  private let run: Hydrator.Run
+  private let download: Download
+  private let hydrator: Hydrator
   private let services: EngineServices
 
-  init(_ run: Hydrator.Run) {
-    self.run = run
-    services = run.log.services
+  init(_ download: Download, _ hydrator: Hydrator) {
+    self.download = download
+    self.hydrator = hydrator
+    services = download.log.services
   }
 
-  /// - Throws: `corrupt` when the remote's bytes stay wrong; `remoteFailure`; local failures.
+  /// - Throws: `corrupt` when the remote's bytes stay wrong; `remoteFailure`; `interrupted` if nobody wants them any more.
   func fetch() throws(AofError) {
+    guard !hydrator.isAbandoned(download) else { throw Self.abandoned }
     let watch = Stopwatch()
     var failure: AofError?
     defer {
-      if let first = run.frames.first, let last = run.frames.last {
+      if let first = download.frames.first, let last = download.frames.last, failure?.code != .interrupted {
         services.observation.report(
           .hydration(
-            run.log.id, first.range.lowerBound..<last.range.upperBound, took: watch.elapsed, failure: failure))
+            download.log.id, first.range.lowerBound..<last.range.upperBound, took: watch.elapsed, failure: failure))
       }
     }
-    do throws(AofError) { try fetchRun() } catch {
+    do throws(AofError) {
+      try fetchFrames()
+      if download.reader != nil {
+        hydrator.ahead.fetched.wrappingAdd(UInt64(download.byteCount), ordering: .relaxed)
+      }
+    } catch {
+      // Nobody needs what was truncated meanwhile, and what was merged is in another object now: who waits for it finds
+      // that out by reading again.
+      guard download.frames.contains(where: { download.chunk.holds($0, in: download.object) }) else { return }
       failure = error
       throw error
     }
   }
 
-  private func fetchRun() throws(AofError) {
-    let key = try ObjectKey(parsing: run.object.key)
-    let compressed = try compressedRange()
-    // Before the chunk is held: it may be the one with room to give.
-    try run.log.makeRoomForCopies(run.frames.reduce(0) { $0 + $1.range.byteCount })
-    let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: compressed.count, alignment: 64)
-    defer { buffer.deallocate() }
-    // Frames count as resident from the first that is written, so the chunk is held against eviction.
-    do throws(AofError) {
-      try ChunkLease.holding(run.chunk) { () throws(AofError) in try fetch(key, compressed, buffer) }
-    } catch {
-      // Nobody needs what was truncated meanwhile, and what was merged is in another object now: who waits for it finds
-      // that out by reading again.
-      if run.frames.contains(where: { run.chunk.holds($0, in: run.object) }) { throw error }
+  private static let abandoned = AofError(.interrupted, "the reader has gone")
+
+  private func fetchFrames() throws(AofError) {
+    let key = try ObjectKey(parsing: download.object.key)
+    let plain = try download.allocate()
+    var pending = download.frames[...]
+    var attempt = 1
+    while let first = pending.first {
+      let loaded = try read(key, pending, into: plain, isLast: attempt == Self.attempts)
+      storeWithoutRoom(loaded)
+      pending = pending.dropFirst(loaded.count)
+      guard let bad = pending.first else { continue }
+      // Only what makes progress begins anew.
+      attempt = bad.index == first.index ? attempt + 1 : 2
     }
   }
 
-  private func fetch(
-    _ key: ObjectKey, _ compressed: Range<Int>, _ buffer: UnsafeMutableRawBufferPointer
-  ) throws(AofError) {
+  /// Reads frames with one request, and tells of each that is good. Stops at the first that is not.
+  /// - Throws: what the remote says; `corrupt` for a frame that is wrong, if this was the last attempt.
+  private func read(
+    _ key: ObjectKey, _ frames: ArraySlice<SealedChunk.Frame>, into plain: UnsafeMutableRawBufferPointer, isLast: Bool
+  ) throws(AofError) -> [Loaded] {
+    let lengths = frames.map { Int(download.object.frameLengths[$0.index]) }
+    let skipped = download.compressed.count - lengths.reduce(0, +)
+    let compressed = try hydrator.pool.take(download.compressed.count - skipped)
+    defer {
+      hydrator.pool.giveBack(compressed)
+      hydrator.freedCompressed(download)
+    }
+    let bytes = UnsafeMutableRawBufferPointer(rebasing: compressed[..<(download.compressed.count - skipped)])
+    try services.remoteChunks.read(key, at: UInt64(download.compressed.lowerBound + skipped), into: bytes)
+    guard !hydrator.isAbandoned(download) else { throw Self.abandoned }
     let decompressor = try FrameDecompressor()
-    var pending = run.frames[...]
-    var attempt = 1
-    while let frame = pending.first {
-      try services.remoteChunks.read(key, at: UInt64(compressed.lowerBound), into: buffer)
+    var loaded: [Loaded] = []
+    var position = 0
+    var isFilling = false
+    defer { if isFilling { endFill(storing: loaded) } }
+    for (frame, length) in zip(frames, lengths) {
+      let piece = UnsafeRawBufferPointer(rebasing: bytes[position..<(position + length)])
+      position += length
       do throws(AofError) {
-        while let next = pending.first {
-          try store(next, from: UnsafeRawBufferPointer(buffer), at: compressed.lowerBound, decompressor)
-          pending = pending.dropFirst()
-        }
-      } catch where error.code == .corrupt && attempt < Self.attempts {
+        try unpack(piece, frame, into: plain, decompressor)
+      } catch where error.code == .corrupt && !isLast {
         services.observation.report(
           .damage,
-          "\(run.object.key): the frame of LSN \(frame.range.lowerBound) came back wrong (\(error.message)); "
-            + "asking again, attempt \(attempt) of \(Self.attempts)")
-        attempt += 1
+          "\(download.object.key): the frame of LSN \(frame.range.lowerBound) came back wrong (\(error.message)); asking again")
+        return loaded
+      }
+      if !isFilling {
+        // Before anybody is told: an eviction that comes after the frame was read finds it in the chunk file.
+        download.chunk.beginFill()
+        isFilling = true
+      }
+      loaded.append(Loaded(frame: frame, hasRoom: services.cache.reserve(frame.range.byteCount)))
+      hydrator.loaded(download, frame)
+    }
+    return loaded
+  }
+
+  private func unpack(
+    _ compressed: UnsafeRawBufferPointer, _ frame: SealedChunk.Frame, into plain: UnsafeMutableRawBufferPointer,
+    _ decompressor: FrameDecompressor
+  ) throws(AofError) {
+    guard let first = download.frames.first else { return }
+    let offset = frame.range.lowerBound - first.range.lowerBound
+    let target = UnsafeMutableRawBufferPointer(rebasing: plain[offset..<(offset + frame.range.byteCount)])
+    try decompressor.decompress(compressed, into: target)
+    guard CRC32C.checksum(UnsafeRawBufferPointer(target)) == frame.checksum else {
+      throw AofError(.corrupt, "its checksum does not match")
+    }
+  }
+
+  // MARK: The local disk
+
+  /// A frame that is in memory.
+  private struct Loaded {
+    let frame: SealedChunk.Frame
+    /// Whether room in the cache was set aside for it.
+    let hasRoom: Bool
+  }
+
+  /// Writes the frames that there is room for to the chunk file, and ends the chunk's fill.
+  private func endFill(storing loaded: [Loaded]) {
+    for entry in loaded where entry.hasRoom { stored(entry.frame) { () throws(AofError) in try write(entry.frame) } }
+    download.chunk.endFill()
+  }
+
+  /// Makes room for the others, outside of a fill: what has to go may be in the same chunk.
+  private func storeWithoutRoom(_ loaded: [Loaded]) {
+    for entry in loaded where !entry.hasRoom {
+      stored(entry.frame) { () throws(AofError) in
+        let count = entry.frame.range.byteCount
+        try download.log.makeRoomForCopies(count)
+        guard services.cache.reserve(count) else {
+          throw AofError(
+            .quotaExceeded, "the cache quota is full of what may not be evicted",
+            remedy: "checkpoint, or mount with a larger cache size")
+        }
+        download.chunk.beginFill()
+        defer { download.chunk.endFill() }
+        try write(entry.frame)
       }
     }
   }
 
-  /// Where in the object the run's frames lie.
-  private func compressedRange() throws(AofError) -> Range<Int> {
-    guard let first = run.frames.first, let last = run.frames.last,
-      run.object.frameLengths.indices.contains(last.index)
-    else { throw AofError(.corrupt, "\(run.object.key) has fewer frames than its extent") }
-    return offset(of: first.index)..<(offset(of: last.index) + Int(run.object.frameLengths[last.index]))
-  }
-
-  private func offset(of index: Int) -> Int {
-    run.object.frameLengths[..<index].reduce(0) { $0 + Int($1) }
-  }
-
-  private func store(
-    _ frame: SealedChunk.Frame, from bytes: UnsafeRawBufferPointer, at base: Int, _ decompressor: FrameDecompressor
-  ) throws(AofError) {
-    let start = offset(of: frame.index) - base
-    let compressed = UnsafeRawBufferPointer(
-      rebasing: bytes[start..<(start + Int(run.object.frameLengths[frame.index]))])
-    let plain = UnsafeMutableRawBufferPointer.allocate(byteCount: frame.range.byteCount, alignment: 4096)
-    defer { plain.deallocate() }
-    try decompressor.decompress(compressed, into: plain)
-    guard CRC32C.checksum(UnsafeRawBufferPointer(plain)) == frame.checksum else {
-      throw AofError(.corrupt, "its checksum does not match")
+  /// Tells what `body`, which keeps the frame, came to. What was not kept stays in memory.
+  private func stored(_ frame: SealedChunk.Frame, _ body: () throws(AofError) -> Void) {
+    var failure: AofError?
+    do throws(AofError) {
+      try body()
+    } catch {
+      failure = error
+      if error.code != .noSpace, error.code != .quotaExceeded {
+        services.observation.report(error, "bytes of log \(download.log.id) that came back could not be kept")
+      }
     }
-    guard run.chunk.beginFill(frame) else { return }
-    defer { run.chunk.endFill() }
+    hydrator.stored(download, frame, failure)
+  }
+
+  /// Writes a frame that room was set aside for, within a fill.
+  private func write(_ frame: SealedChunk.Frame) throws(AofError) {
+    defer { services.cache.unreserve(frame.range.byteCount) }
+    // What was truncated must not come back; a truncation waits for fills that began before it.
+    guard download.chunk.holds(frame), let bytes = download.bytes(of: frame.range) else { return }
     try services.localChunks.write(
-      UnsafeRawBufferPointer(plain), of: run.log.id, at: frame.range.lowerBound, chunkSize: run.log.chunkSize,
-      isCopy: true)
-    run.chunk.markVerified(frame)
+      bytes, of: download.log.id, at: frame.range.lowerBound, chunkSize: download.log.chunkSize, isCopy: true)
+    download.chunk.markVerified(frame, isAhead: hydrator.isUnread(download))
   }
 }

@@ -24,6 +24,11 @@ package struct StoreMeasures: Sendable {
   package var cacheLimit: UInt64
   package var readHits: UInt64
   package var readMisses: UInt64
+  /// Bytes of log that were fetched before anybody asked for them; those that were read then, and those that were not and
+  /// are here no more.
+  package var ahead: (fetched: UInt64, used: UInt64, wasted: UInt64) = (0, 0, 0)
+  /// What bytes from the remote take of the memory, the most that they ever took, and what they may.
+  package var memory: (used: Int, peak: Int, budget: Int) = (0, 0, 0)
 }
 
 extension AofManager {
@@ -38,6 +43,11 @@ extension AofManager {
     var measures = StoreMeasures(
       totals: observation.totals, cacheBytes: UInt64(services.cache.total), cacheLimit: settings.cacheSize.rawValue,
       readHits: services.reads.hits.load(ordering: .relaxed), readMisses: services.reads.misses.load(ordering: .relaxed))
+    let ahead = services.hydrator.ahead
+    measures.ahead = (
+      ahead.fetched.load(ordering: .relaxed), ahead.used.load(ordering: .relaxed), ahead.wasted.load(ordering: .relaxed)
+    )
+    measures.memory = services.hydrator.memory
     let (wals, open, descriptors) = state.withLock { (Array($0.wals.values), $0.open, $0.descriptors) }
     for wal in wals {
       let (counts, segments) = wal.state.withLock { ($0.counts, $0.segments.count) }

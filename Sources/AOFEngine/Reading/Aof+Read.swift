@@ -5,14 +5,15 @@ import AOFSystem
 extension Aof {
   /// A cursor at `lsn`. - Throws: `invalidArgument` past the tail.
   public func openCursor(at lsn: LSN = .zero) throws(AofError) -> AofCursor {
-    var cursor = AofCursor(log: self, position: .zero, generation: generation)
+    var cursor = AofCursor(log: self, position: .zero, generation: generation, reader: LogReader(self))
     try cursor.seek(Int64(clamping: lsn.rawValue))
     return cursor
   }
 
-  /// A cursor at any LSN; one past the tail reads nothing.
+  /// A cursor at any LSN; one past the tail reads nothing. Nothing is fetched ahead of it: that is for who makes a cursor
+  /// for each read, and keeps a ``LogReader``.
   package func cursor(at lsn: LSN) -> AofCursor {
-    AofCursor(log: self, position: lsn, generation: generation)
+    AofCursor(log: self, position: lsn, generation: generation, reader: nil)
   }
 
   /// Reads from `lsn` on, up to the next chunk boundary or the end of what lies in the same place. 0 at the tail.
@@ -55,12 +56,18 @@ extension Aof {
     if lease?.id != chunk.id { lease = ChunkLease(chunk) }
     while true {
       switch chunk.readiness(of: span) {
-      case .ready:
-        let target = UnsafeMutableRawBufferPointer(rebasing: buffer[..<span.byteCount])
+      case .ready(let end, let ahead):
+        let target = UnsafeMutableRawBufferPointer(rebasing: buffer[..<(end - span.lowerBound)])
         try services.localChunks.read(into: target, of: id, at: span.lowerBound, chunkSize: chunkSize)
         services.reads.hits.wrappingAdd(1, ordering: .relaxed)
-        return .read(span.byteCount)
-      case .cold:
+        if ahead > 0 { services.hydrator.ahead.used.wrappingAdd(UInt64(ahead), ordering: .relaxed) }
+        return .read(target.count)
+      case .cold(let frame):
+        let part = span.lowerBound..<min(span.upperBound, frame.range.upperBound)
+        let target = UnsafeMutableRawBufferPointer(rebasing: buffer[..<part.byteCount])
+        if services.hydrator.copy(frame, part, into: target) { return .read(part.byteCount) }
+        // It may have left the memory for the chunk file just now.
+        if case .ready = chunk.readiness(of: part) { continue }
         services.reads.misses.wrappingAdd(1, ordering: .relaxed)
         return .cold(span)
       case .unverified(let frame):

@@ -1,4 +1,5 @@
 import AOFCore
+import AOFSystem
 
 /// A position in a log to read from, in order or anywhere: the one way to read a log.
 ///
@@ -10,6 +11,8 @@ public struct AofCursor: ~Copyable, Sendable {
 
   private let log: Aof
   private var hold: ReadHold
+  /// Nil where the caller knows itself what is read one after the other.
+  private let reader: LogReader?
 
   /// What an offset of ``seek(_:from:)`` counts from.
   public enum SeekOrigin: Sendable {
@@ -28,8 +31,9 @@ public struct AofCursor: ~Copyable, Sendable {
     case cold(Range<LSN>)
   }
 
-  init(log: Aof, position: LSN, generation: Generation) {
+  init(log: Aof, position: LSN, generation: Generation, reader: LogReader?) {
     self.log = log
+    self.reader = reader
     self.position = position
     hold = ReadHold(generation: generation)
   }
@@ -40,23 +44,32 @@ public struct AofCursor: ~Copyable, Sendable {
   public mutating func read(into buffer: UnsafeMutableRawBufferPointer) throws(AofError) -> Int {
     var count = 0
     var attempt = 0
+    var waited = false
     while count < buffer.count {
       let rest = UnsafeMutableRawBufferPointer(rebasing: buffer[count...])
       switch try log.readSpan(at: position + count, into: rest, hold: &hold) {
-      case .read(0): return advance(count)
+      case .read(0): return advance(count, waited: waited)
       case .read(let more):
         count += more
         attempt = 0
       case .cold:
-        // The chunk is under the cursor's lease from here on, so what is hydrated of it stays until it is read.
         attempt += 1
         guard attempt <= Self.attempts else {
           throw AofError(.busy, "LSN \(position + count) was evicted as often as it was hydrated")
         }
-        try log.hydrate((position + count)..<(position + buffer.count))
+        waited = true
+        try fetch(count..<min(buffer.count, count + Limits.maximumRequest))
       }
     }
-    return advance(count)
+    return advance(count, waited: waited)
+  }
+
+  /// Waits until the bytes at these distances from the position are in memory, or on the local disk.
+  private func fetch(_ distance: Range<Int>) throws(AofError) {
+    let range = (position + distance.lowerBound)..<(position + distance.upperBound)
+    let result = Monitor<Result<Void, AofError>?>(nil)
+    try log.services.hydrator.fetch(log, range) { outcome in result.change { $0 = outcome } }
+    try result.wait { $0 }.get()
   }
 
   /// How often a read hydrates the same bytes before it gives up.
@@ -68,15 +81,16 @@ public struct AofCursor: ~Copyable, Sendable {
     while count < buffer.count {
       let rest = UnsafeMutableRawBufferPointer(rebasing: buffer[count...])
       switch try log.readSpan(at: position + count, into: rest, hold: &hold) {
-      case .read(0): return .read(advance(count))
+      case .read(0): return .read(advance(count, waited: false))
       case .read(let more): count += more
       case .cold: return .cold(position..<(position + buffer.count))
       }
     }
-    return .read(advance(count))
+    return .read(advance(count, waited: false))
   }
 
-  private mutating func advance(_ count: Int) -> Int {
+  private mutating func advance(_ count: Int, waited: Bool) -> Int {
+    reader?.didRead(position..<(position + count), waited: waited)
     position = position + count
     return count
   }

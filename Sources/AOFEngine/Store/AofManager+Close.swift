@@ -71,4 +71,7 @@ extension AofManager {
     let isDone = Monitor(false)
     if services.maintenance.add({ isDone.change { $0 = true } }) { isDone.wait { $0 ? () : nil } }
   }
+
+  /// Waits until the downloads that were asked for are done, and what fits is on the local disk.
+  package func waitForDownloads() { services.hydrator.waitUntilIdle() }
 }

@@ -75,7 +75,8 @@ struct StoreOpening {
       localChunks: LocalChunkStore(disk: environment.disk, usage: CacheUsage(limit: settings.cacheSize)),
       remoteChunks: RemoteChunkStore(
         store: remote, crc32c: { CRC32C.checksum($1, continuing: $0) }, random: environment.random),
-      hydrator: Hydrator(try environment.makeQueue(.hydration)), checkpointer: checkpointer,
+      hydrator: Hydrator(try environment.makeQueue(.hydration), budget: try prefetchMemory()),
+      checkpointer: checkpointer,
       maintenance: try environment.makeQueue(.maintenance), compression: try environment.makeQueue(.compression),
       compressionLevel: options.compressionLevel, observation: observation, reserve: reserve)
     let (descriptors, wals) = try recover(manifest, services: services, storeID: storeID)
@@ -243,6 +244,16 @@ struct StoreOpening {
     throw AofError(
       .invalidArgument, "the store was created with the \(what) \(stored), and \(requested) was asked for",
       remedy: "leave the option out to use \(stored)")
+  }
+
+  private func prefetchMemory() throws(AofError) -> Int {
+    let least = Limits.minimumPrefetchMemory
+    guard options.prefetchMemory.rawValue >= UInt64(least) else {
+      throw AofError(
+        .invalidArgument, "\(options.prefetchMemory) are too little memory for what comes from the remote",
+        remedy: "use at least \(ByteCount(rawValue: UInt64(least)))")
+    }
+    return Int(clamping: options.prefetchMemory.rawValue)
   }
 
   // MARK: Recovery

@@ -24,6 +24,9 @@ public struct StoreOptions: Sendable {
   public var remoteGrace = Duration.seconds(86_400)
   /// zstd's level for what is uploaded, from 1 to 22. Higher ones take less space and more time.
   public var compressionLevel: Int32 = 3
+  /// The memory that bytes from the remote may take on their way, those that are read ahead and those that the local disk
+  /// has no room for, at least 4 MiB.
+  public var prefetchMemory = ByteCount(rawValue: UInt64(Limits.prefetchMemory))
   /// The end of each log that the quota leaves on the local disk, in bytes. A mount needs some.
   package var residentTail = 0
   /// Disk space that is set aside for what must go on when the disk is full, in bytes. 0 for none.

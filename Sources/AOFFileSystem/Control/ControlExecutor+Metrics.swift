@@ -16,6 +16,7 @@ extension ControlExecutor {
     addAppends(measures, &metrics)
     addCache(measures, &metrics)
     addRemote(measures.totals, &metrics)
+    addReadAhead(measures, &metrics)
     addTruncations(measures.totals, &metrics)
     metrics.add(
       "aofs_errors_total", .counter, "What went wrong, by kind; .ctl/status and .ctl/events say more.", label: "kind",
@@ -95,6 +96,25 @@ extension ControlExecutor {
     metrics.add("aofs_hydration_seconds", "Downloads of adjacent frames that went well.", totals.hydrations)
     metrics.add("aofs_hydration_failures_total", .counter, "Downloads that failed.", totals.failedHydrations)
     metrics.add("aofs_hydrated_bytes_total", .counter, "Bytes of logs that were downloaded.", totals.hydratedBytes)
+  }
+
+  private func addReadAhead(_ measures: StoreMeasures, _ metrics: inout MetricsText) {
+    metrics.add(
+      "aofs_prefetched_bytes_total", .counter, "Bytes of logs that were fetched before anybody asked for them.",
+      measures.ahead.fetched)
+    metrics.add(
+      "aofs_prefetch_used_bytes_total", .counter, "Bytes of these that somebody read.", measures.ahead.used)
+    metrics.add(
+      "aofs_prefetch_wasted_bytes_total", .counter, "Bytes of these that went before anybody read them.",
+      measures.ahead.wasted)
+    metrics.add(
+      "aofs_prefetch_memory_bytes", .gauge, "Memory that bytes from the remote take on their way.",
+      UInt64(max(0, measures.memory.used)))
+    metrics.add(
+      "aofs_prefetch_memory_peak_bytes", .gauge, "The most that they have taken since the mount.",
+      UInt64(measures.memory.peak))
+    metrics.add(
+      "aofs_prefetch_memory_limit_bytes", .gauge, "What they may take.", UInt64(measures.memory.budget))
   }
 
   private func addTruncations(_ totals: EngineTotals, _ metrics: inout MetricsText) {

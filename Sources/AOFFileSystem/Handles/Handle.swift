@@ -15,6 +15,8 @@ enum Handle: Sendable {
 struct LogHandle: Sendable {
   let use: LogUse
   let coherence: LogCoherence
+  /// Fetches ahead of those who read the file in order.
+  let reader: LogReader
   /// Whether READs of the handle fill the page cache. Handles that can write bypass it.
   let isCached: Bool
 

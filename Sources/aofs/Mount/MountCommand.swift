@@ -31,6 +31,10 @@ struct MountCommand: ParsableCommand {
     help: ArgumentHelp(
       "How long deleted logs can be restored: 7d, 12h, 30m, or 0 to purge them at once (default: 7d).", valueName: "time"))
   var trashAge: String?
+  @Option(
+    help: ArgumentHelp(
+      "The memory that bytes from the remote may take on their way, from 4MiB (default: 128MiB).", valueName: "size"))
+  var prefetchMemory: String?
   @Option(help: ArgumentHelp("Where the write-ahead log lies (default: STORE/wal).", valueName: "dir"))
   var walDir: String?
   @Option(
@@ -96,6 +100,7 @@ struct MountCommand: ParsableCommand {
     try list.add(.chunkSize, chunkSize)
     try list.add(.cacheSize, cacheSize)
     try list.add(.trashAge, trashAge)
+    try list.add(.prefetchMemory, prefetchMemory)
     try list.add(.walDir, walDir)
     try list.add(.checkpointInterval, checkpointInterval)
     try list.add(.checkpointMaxAge, checkpointMaxAge)

@@ -13,6 +13,7 @@ struct MountSettings: Equatable {
   var chunkSize: ChunkSize?
   var cacheSize: ByteCount?
   var trashAge: TrashAge?
+  var prefetchMemory: ByteCount?
   var walDirectory: String?
   /// Nil: the store does not checkpoint by itself.
   var checkpoints: CheckpointPolicy?
@@ -52,6 +53,7 @@ struct MountSettings: Equatable {
     }
     cacheSize = try settings[.cacheSize].map { text throws(AofError) in try ByteCount(parsing: text) }
     trashAge = try settings[.trashAge].map { text throws(AofError) in try TrashAge(parsing: text) }
+    prefetchMemory = try settings[.prefetchMemory].map { text throws(AofError) in try ByteCount(parsing: text) }
     allowsDeletion = !options.switches.contains(.nodelete)
     walDirectory = try settings[.walDir].map(FileFacts.resolved)
     stopTimeout = try settings[.stopTimeout].map(Self.milliseconds) ?? Self.defaultStopTimeout
@@ -87,6 +89,7 @@ struct MountSettings: Equatable {
     if let chunkSize { arguments += ["--chunk-size", chunkSize.description] }
     if let cacheSize { arguments += ["--cache-size", cacheSize.description] }
     if let trashAge { arguments += ["--trash-age", trashAge.description] }
+    if let prefetchMemory { arguments += ["--prefetch-memory", prefetchMemory.description] }
     if !allowsDeletion { arguments += ["-o", MountOptionList.Switch.nodelete.rawValue] }
     if let walDirectory { arguments += ["--wal-dir", walDirectory] }
     if let logFile { arguments += ["--log-file", logFile] }
@@ -106,6 +109,7 @@ struct MountSettings: Equatable {
     options.chunkSize = chunkSize
     options.cacheSize = cacheSize
     options.trashAge = trashAge
+    if let prefetchMemory { options.prefetchMemory = prefetchMemory }
     options.remote = remote
     options.walDirectory = walDirectory
     options.mountPoint = mountPoint

@@ -1,0 +1,46 @@
+import AOFCore
+import AOFSystem
+
+/// One who reads a log, from one read to the next: an open file, or a cursor. What it reads in order is fetched ahead of it.
+///
+/// When it goes, what was fetched for nobody else is given up.
+package final class LogReader: Sendable {
+  private let log: Aof
+  private let number: UInt64
+  private let window = Lock(ReadAheadWindow())
+
+  package init(_ log: Aof) {
+    self.log = log
+    number = log.services.hydrator.newReader()
+  }
+
+  deinit { cancel() }
+
+  /// Says what was read, and begins to fetch what will be. Never waits for the remote.
+  /// - Parameter waited: whether the remote had to be waited for.
+  package func didRead(_ range: Range<LSN>, waited: Bool) {
+    guard !range.isEmpty else { return }
+    let services = log.services
+    let share = services.hydrator.aheadShare(of: number)
+    // Of what does not fit into the cache, the first frames would be gone before they are read.
+    let limit = min(share, services.cache.limit / 8)
+    let (action, size) = window.withLock { window in
+      (window.read(range, waited: waited, limit: limit, now: services.environment.clock.now), window.size)
+    }
+    switch action {
+    case .nothing: break
+    case .drop: services.hydrator.cancelAhead(of: number)
+    case .fetch(let range):
+      do throws(AofError) {
+        try services.hydrator.prefetch(log, range, for: number, window: size)
+      } catch {
+        // Whoever reads there is told.
+      }
+    }
+  }
+
+  /// Gives up what was fetched ahead and is not here yet.
+  package func cancel() {
+    if window.withLock({ $0.size }) > 0 { log.services.hydrator.cancelAhead(of: number) }
+  }
+}
