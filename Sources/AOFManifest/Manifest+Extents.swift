@@ -24,25 +24,72 @@ extension Manifest {
     }
   }
 
-  /// The chunks with extents that the remote holds and of which something was on the local disk when that was last
-  /// recorded, and when the last of these was sealed.
-  package func evictableChunks() throws(AofError) -> [(log: LogID, chunk: ChunkID, sealedAt: UnixTime)] {
-    try read { database in
-      try Row.fetchAll(
-        database,
-        sql: """
-          SELECT log, chunk, max(sealed_at) AS sealed_at FROM extents
-          WHERE object_key IS NOT NULL AND (residency IS NULL OR residency <> zeroblob(length(residency)))
-          GROUP BY log, chunk
-          """
-      ).map { row in
-        let chunk: Int64 = try row.checked("chunk")
-        return (
-          LogID(rawValue: try row.natural("log")), ChunkID(rawValue: UInt64(bitPattern: chunk)),
-          UnixTime(rawValue: try row.checked("sealed_at"))
-        )
+  /// An extent that the remote holds too.
+  package struct EvictableExtent: Sendable {
+    package let log: LogID
+    /// What was on the local disk when that was last recorded.
+    package let resident: [Range<LSN>]
+    package let sealedAt: UnixTime
+  }
+
+  /// The extents that the remote holds and of which something was on the local disk when that was last recorded. Read some at
+  /// a time, so that nobody waits for all of them; their frames are not looked at.
+  package func evictableExtents() throws(AofError) -> [EvictableExtent] {
+    var found: [EvictableExtent] = []
+    var last: (log: Int64, first: Int64) = (-1, -1)
+    let pageSize = 10_000
+    while true {
+      let (page, end, count) = try read { [last] database in
+        try Self.evictableExtents(database, after: last, limit: pageSize)
+      }
+      found += page
+      last = end
+      guard count == pageSize else { return found }
+    }
+  }
+
+  private static func evictableExtents(
+    _ database: Database, after last: (log: Int64, first: Int64), limit: Int
+  ) throws -> ([EvictableExtent], last: (log: Int64, first: Int64), count: Int) {
+    let rows = try Row.fetchAll(
+      database,
+      sql: """
+        SELECT log, first_lsn, end_lsn, sealed_at, residency FROM extents
+        WHERE (log, first_lsn) > (?, ?) AND object_key IS NOT NULL ORDER BY log, first_lsn LIMIT ?
+        """, arguments: [last.log, last.first, limit])
+    var end = last
+    var found: [EvictableExtent] = []
+    for row in rows {
+      end = (try row.checked("log"), try row.checked("first_lsn"))
+      let range = try row.lsn("first_lsn")..<max(try row.lsn("first_lsn"), try row.lsn("end_lsn"))
+      let residency: Data? = try row.checked("residency")
+      let resident = resident(range, residency.map { Array($0) })
+      guard !resident.isEmpty else { continue }
+      found.append(
+        EvictableExtent(log: LogID(rawValue: try row.natural("log")), resident: resident, sealedAt: try row.time("sealed_at")))
+    }
+    return (found, end, rows.count)
+  }
+
+  /// The parts of an extent that a map of its frames says are there, nil for all.
+  private static func resident(_ range: Range<LSN>, _ map: [UInt8]?) -> [Range<LSN>] {
+    guard !range.isEmpty else { return [] }
+    guard let map else { return [range] }
+    let frame = UInt64(Limits.frameSize)
+    let first = range.lowerBound.rawValue / frame
+    let count = Int((range.upperBound.rawValue - 1) / frame - first) + 1
+    guard let bits = Bitmap(bytes: map, count: count) else { return [] }
+    var found: [Range<LSN>] = []
+    for index in 0..<count where bits[index] {
+      let start = (first + UInt64(index)) * frame
+      let cell = (LSN(rawValue: start)..<LSN(rawValue: start + frame)).clamped(to: range)
+      if let last = found.last, last.upperBound == cell.lowerBound {
+        found[found.count - 1] = last.lowerBound..<cell.upperBound
+      } else {
+        found.append(cell)
       }
     }
+    return found
   }
 
   /// Records which frames of extents are on the local disk. One that was merged meanwhile is passed over.

@@ -68,16 +68,57 @@ import Testing
     #expect(try log.contents() == bytes + [3])
   }
 
-  @Test mutating func theLeastRecentlyUsedGoesFirst() throws {
+  @Test mutating func whatIsReadAgainStaysAndTheOldestGoesFirst() throws {
     let log = try store.log()
     for _ in 0..<8 { try log.append(noise.bytes(Self.chunk)) }
     try log.checkpoint()
-    _ = try log.bytes(at: 0, count: 10)
+    for _ in 0..<2 { _ = try log.bytes(at: 0, count: 10) }
     try store.manager().services.evictor.makeRoom(downTo: 3 * Self.chunk)
     let resident = try residency(log).map { $0 == .resident }
-    #expect(resident.first == true, "it was read last")
+    #expect(resident.first == true, "it was read twice")
     #expect(resident[1...5].allSatisfy { !$0 })
     #expect(resident.count { $0 } == 3)
+  }
+
+  /// A pass through a log larger than the cache, beside a warm set that is read again and again.
+  @Test mutating func oneLongPassLeavesWhatIsReadAgainAndAgain() throws {
+    store.options.chunkSize = try ChunkSize(.mebibytes(1))
+    store.options.cacheSize = .mebibytes(16)
+    let warm = try store.log("warm")
+    try warm.append(noise.bytes(3 << 20))
+    let long = try store.log("long")
+    for _ in 0..<40 {
+      try long.append(noise.bytes(1 << 20))
+      try long.checkpoint()
+    }
+    try store.manager().checkpoint()
+    store.waitForMaintenance()
+    func readWarm() throws {
+      for index in 0..<24 { _ = try warm.bytes(at: LSN(rawValue: UInt64(index * Self.chunk)), count: 100) }
+    }
+    for _ in 0..<4 { try readWarm() }
+    store.waitForDownloads()
+    #expect(try warm.coldBytes(in: nil) == 0)
+    _ = try long.contents()
+    store.waitForDownloads()
+    store.waitForMaintenance()
+    #expect(try warm.coldBytes(in: nil) <= Self.chunk * 2, "at most what a tenth of the quota was made of")
+    #expect(try long.coldBytes(in: nil) > 20 << 20)
+    #expect(try usage().total <= 16 << 20)
+  }
+
+  @Test mutating func oneFrameThatIsReadKeepsNoneBesideIt() throws {
+    store.options.chunkSize = try ChunkSize(.mebibytes(1))
+    store.options.cacheSize = .mebibytes(8)
+    let log = try store.log()
+    try log.append(noise.bytes(4 << 20))
+    try log.checkpoint()
+    for _ in 0..<3 { for chunk in 0..<4 { _ = try log.bytes(at: LSN(rawValue: UInt64(chunk << 20 + 300_000)), count: 10) } }
+    // The files have some blocks more than their frames.
+    try store.manager().services.evictor.makeRoom(downTo: 5 * Self.chunk)
+    #expect(try log.coldBytes(in: nil) == 28 * Self.chunk)
+    #expect(try log.bytes(at: 300_000, count: 10).count == 10)
+    #expect(try residency(log).allSatisfy { $0 == .partial })
   }
 
   @Test mutating func aRestartKnowsWhatIsThereAndEvictsIt() throws {

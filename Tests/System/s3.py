@@ -5,19 +5,23 @@ usage: s3.py store FOLDER ENDPOINT            a store loses its daemon and its d
        s3.py large FOLDER ENDPOINT            a chunk of 4 GiB is uploaded in little memory
        s3.py faults FOLDER PROXY ADMIN        every fault of s3_fault_proxy.py in every kind of request
        s3.py secure FOLDER ENDPOINT FOLDER2   a server with a certificate; FOLDER2 has server-ca.crt and stranger-ca.crt
+       s3.py stalled FOLDER PROXY ADMIN       two hundred readers of a server that says nothing
 """
 import json
 import os
 import random
 import shutil
+import signal
+import statistics
 import subprocess
 import sys
 import threading
+import time
 import urllib.request
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "lib"))
 from buckets import aofs, append, command, set_rules, signed_get
-from daemon import BINARY, Daemon, await_
+from daemon import BINARY, Daemon, await_, resident
 
 FOLDER, ENDPOINT = sys.argv[2:4]
 ADMIN = sys.argv[4] if len(sys.argv) > 4 else None
@@ -303,5 +307,90 @@ aws_secret_access_key = secret-of-source
     yield "token", {**both, "AWS_ROLE_ARN": role, "AWS_WEB_IDENTITY_TOKEN_FILE": write("token", "secret-of-token\n")}
 
 
+# --- a server that says nothing
+
+STUCK = 200
+PREFETCH = 16 << 20
+OPTIONS = ["--prefetch-memory", "16MiB", "--stop-timeout", "1s"]
+
+
+def stuck_readers(daemon, count):
+    """Programs that wait for evicted bytes of two logs, each at a place of its own."""
+    span = 8 << 20
+    return [
+        subprocess.Popen(
+            ["dd", f"if={daemon.path(('read', 'other')[index % 2])}", "of=/dev/null", "bs=4096", "count=1", "iflag=skip_bytes",
+             f"skip={index * (span // count) & ~4095}"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        for index in range(count)]
+
+
+def make_cold(daemon):
+    # What readers asked for comes though they have gone.
+    await_("the downloads are done", lambda: b"aofs_prefetch_memory_bytes 0\n" in daemon.read(".ctl/metrics"))
+    command(daemon, "evict read")
+    command(daemon, "evict other")
+
+
+def speeds(daemon):
+    """Medians of an append with its fsync, and of a read that the daemon answers from the disk, in seconds."""
+    appends, reads = [], []
+    log, warm = daemon.open("local"), os.open(daemon.path("warm"), os.O_RDWR | os.O_APPEND)
+    try:
+        for number in range(300):
+            start = time.perf_counter()
+            os.write(log, b"x" * 128)
+            os.fsync(log)
+            appends.append(time.perf_counter() - start)
+            start = time.perf_counter()
+            assert len(os.pread(warm, 4096, number * 4096)) == 4096
+            reads.append(time.perf_counter() - start)
+    finally:
+        os.close(log)
+        os.close(warm)
+    return statistics.median(appends), statistics.median(reads)
+
+
+def stalled():
+    with Daemon(os.path.join(FOLDER, "stalled"), MNT, options=options("stalled") + BY_HAND + OPTIONS) as daemon:
+        for name in ("read", "other", "warm"):
+            append(daemon, name, random.Random(name).randbytes(12 << 20))
+        command(daemon, "checkpoint")
+        memory = resident(daemon.process.pid)
+        ratios = []
+        # Other programs of the machine may slow down either side: each try measures both.
+        for _ in range(3):
+            free = speeds(daemon)
+            make_cold(daemon)
+            set_rules(ADMIN, {"fault": "stall", "bytes": 0, "method": "GET"})
+            readers = stuck_readers(daemon, STUCK)
+            await_("the server is asked", lambda: faults_done() > 0)
+            held = speeds(daemon)
+            assert all(reader.poll() is None for reader in readers), "nobody waited for the server"
+            grown = resident(daemon.process.pid) - memory
+            assert grown < PREFETCH + (100 << 20), f"{STUCK} readers take {grown} bytes"
+            for reader in readers:
+                reader.send_signal(signal.SIGTERM)
+            for reader in readers:
+                assert reader.wait(timeout=60) == -signal.SIGTERM, "a reader did not end with its signal"
+            set_rules(ADMIN)
+            ratios.append(max(slow / fast for slow, fast in zip(held, free)))
+            if ratios[-1] <= 2:
+                break
+        assert min(ratios) <= 2, f"appends or warm reads take {ratios} times as long while readers are stuck"
+        print(f"s3: stalled: {ratios[-1]:.2f} times as long beside {STUCK} stuck readers, {grown >> 20} MiB more", flush=True)
+        make_cold(daemon)
+        set_rules(ADMIN, {"fault": "stall", "bytes": 0, "method": "GET"})
+        readers = stuck_readers(daemon, 20)
+        await_("the server is asked", lambda: faults_done() > 0)
+        daemon.process.send_signal(signal.SIGTERM)
+        daemon.process.wait(timeout=180)
+        assert not daemon.is_listed(), "the mount is still there"
+        for reader in readers:
+            assert reader.wait(timeout=60) != 0
+        set_rules(ADMIN)
+
+
 os.makedirs(MNT, exist_ok=True)
-{"store": lose_everything, "large": large_chunk, "faults": fault_matrix, "secure": secure}[sys.argv[1]]()
+{
+    "store": lose_everything, "large": large_chunk, "faults": fault_matrix, "secure": secure, "stalled": stalled,
+}[sys.argv[1]]()

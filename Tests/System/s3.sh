@@ -42,6 +42,7 @@ for server in "${servers[@]}"; do
     python3 "$system/s3.py" large "$work/$server" "$endpoint" || fail "$server: see above"
     start_proxy
     python3 "$system/s3.py" faults "$work/$server" "$proxied" "$admin" || fail "$server: see above"
+    python3 "$system/s3.py" stalled "$work/$server" "$proxied" "$admin" || fail "$server: see above"
   fi
   echo "s3: $server passed"
   stop_servers

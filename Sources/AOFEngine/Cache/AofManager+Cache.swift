@@ -2,14 +2,15 @@ import AOFCore
 import AOFManifest
 import AOFSystem
 
-/// Keeping the chunk files within the quota: what the remote holds and was used least recently leaves the local disk.
+/// Keeping the chunk files within the quota: what the remote holds and is not read again leaves the local disk.
 extension AofManager {
   /// Measures what the chunk files take, and from then on evicts in the background whenever the quota becomes tight.
   func startCache() {
     services.cache.whenTight { [weak self] in self?.queueEviction() }
-    services.evictor.use { [weak self] target throws(AofError) in try self?.evictLeastRecentlyUsed(downTo: target) }
+    services.evictor.use { [weak self] target throws(AofError) in try self?.evictLeastUsed(downTo: target) }
     services.maintenance.add { [self] in
       for id in state.withLock({ $0.descriptors.keys.sorted() }) { _ = services.localChunks.allocatedSize(of: id) }
+      queueEviction()
     }
   }
 
@@ -25,48 +26,60 @@ extension AofManager {
   }
 
   /// The evictor's work, of one thread at a time.
-  private func evictLeastRecentlyUsed(downTo target: Int) throws(AofError) {
-    guard services.cache.total > target else { return }
-    for candidate in try evictionCandidates() {
-      try log(candidate.log).evict(candidate.chunk, keepingLast: residentTail)
-      if services.cache.total <= target { return }
-    }
-  }
-
-  private struct Candidate {
-    let log: LogID
-    let chunk: ChunkID
-    /// 0 for what nobody used since the store was opened.
-    let lastUse: UInt64
-    let sealedAt: UnixTime
-  }
-
-  /// The chunks with bytes that may go, those that were not used for longest first.
-  private func evictionCandidates() throws(AofError) -> [Candidate] {
-    let open = state.withLock { $0.open }
-    var candidates: [Candidate] = []
-    for log in open.values {
-      for chunk in log.chunks.loaded {
-        guard let use = chunk.evictableUse else { continue }
-        candidates.append(Candidate(log: log.id, chunk: chunk.id, lastUse: use.last, sealedAt: use.sealedAt))
+  private func evictLeastUsed(downTo target: Int) throws(AofError) {
+    try restoreCacheOrder()
+    let (order, cache) = (services.cacheOrder, services.cache)
+    // What is in use now is put back at the end, so that each group is looked at a bounded number of times.
+    var kept: [(group: CacheGroup, bytes: Int)] = []
+    defer { order.withLock { order in for (group, bytes) in kept { order.keep(group, bytes) } } }
+    while cache.total > target {
+      var victims: [LogID: [CacheOrder.Victim]] = [:]
+      order.withLock { order in
+        var missing = Int64(cache.total - target)
+        while missing > 0, let victim = order.next(limit: cache.limit) {
+          victims[victim.group.log, default: []].append(victim)
+          missing -= Int64(CacheGroup.size)
+        }
+      }
+      guard !victims.isEmpty else { return }
+      for (id, victims) in victims.sorted(by: { $0.key < $1.key }) {
+        do throws(AofError) {
+          kept += try log(id).evict(victims, keepingLast: residentTail)
+        } catch where error.code == .purged || error.code == .notFound {
+          // Nothing of it is here any more.
+        }
       }
     }
-    for (id, chunk, sealedAt) in try services.manifest.evictableChunks() {
-      if open[id]?.chunks.isLoaded(chunk) == true { continue }
-      candidates.append(Candidate(log: id, chunk: chunk, lastUse: 0, sealedAt: sealedAt))
+  }
+
+  /// Learns what lies on the disk since before the store was opened, once: what was sealed first may go first.
+  private func restoreCacheOrder() throws(AofError) {
+    guard !services.evictor.hasOrder.withLock({ $0 }) else { return }
+    var found: [(group: CacheGroup, bytes: Int, sealedAt: UnixTime)] = []
+    for extent in try services.manifest.evictableExtents() {
+      guard let chunkSize = state.withLock({ $0.descriptors[extent.log]?.chunkSize }) else { continue }
+      for range in extent.resident {
+        for (group, bytes) in CacheGroup.covering(range, of: extent.log, chunkSize) {
+          found.append((group, bytes, extent.sealedAt))
+        }
+      }
     }
-    return candidates.sorted { ($0.lastUse, $0.sealedAt) < ($1.lastUse, $1.sealedAt) }
+    found.sort { ($0.sealedAt, $0.group.log, $0.group.number) < ($1.sealedAt, $1.group.log, $1.group.number) }
+    services.cacheOrder.withLock { $0.restore(found.map { ($0.group, $0.bytes) }) }
+    services.evictor.hasOrder.withLock { $0 = true }
   }
 }
 
 /// Evicts for the quota, whoever needs room: a log, which does not know its store, or the store itself.
 final class Evictor: Sendable {
   private let isBusy = Monitor(false)
+  /// Whether the order of eviction has what lay on the disk when the store was opened.
+  let hasOrder = Lock(false)
   private let action = Lock<(@Sendable (Int) throws(AofError) -> Void)?>(nil)
 
   func use(_ action: @escaping @Sendable (Int) throws(AofError) -> Void) { self.action.withLock { $0 = action } }
 
-  /// Evicts the least recently used chunks until the files take no more than `target` bytes, or nothing is left that may
+  /// Evicts what is used least until the files take no more than `target` bytes, or nothing is left that may
   /// go. One thread at a time does it; the others wait, and need not do it again. Blocks on the local disk.
   func makeRoom(downTo target: Int) throws(AofError) {
     isBusy.wait { isBusy -> Void? in
@@ -80,9 +93,39 @@ final class Evictor: Sendable {
 }
 
 extension Aof {
-  /// Frees the local copies of a chunk's frames that the remote holds, but for the last `bytes` of the log.
-  func evict(_ chunk: ChunkID, keepingLast bytes: Int) throws(AofError) {
-    try underMaintenance { () throws(AofError) in _ = try evict([try chunks.chunk(chunk)], keepingLast: bytes) }
+  /// Frees the local copies of groups of frames, but for the last `bytes` of the log and what readers hold.
+  /// - Returns: the groups that stay although they were to go, with their bytes.
+  fileprivate func evict(
+    _ victims: [CacheOrder.Victim], keepingLast bytes: Int
+  ) throws(AofError) -> [(group: CacheGroup, bytes: Int)] {
+    try underMaintenance { () throws(AofError) in
+      var selections: [ChunkID: [SealedChunk.Selection]] = [:]
+      for victim in victims {
+        let range = victim.group.range(chunkSize)
+        selections[chunkID(for: range.lowerBound), default: []].append(
+          SealedChunk.Selection(range: range, sparesRead: victim.staysInPart))
+      }
+      var requests: [(SealedChunk, [SealedChunk.Selection]?)] = []
+      for (chunk, selection) in selections.sorted(by: { $0.key < $1.key }) {
+        requests.append((try chunks.chunk(chunk), selection))
+      }
+      _ = try evict(requests, keepingLast: bytes)
+      var kept: [(group: CacheGroup, bytes: Int)] = []
+      for victim in victims {
+        let range = victim.group.range(chunkSize)
+        let left = try chunks.chunk(chunkID(for: range.lowerBound)).residentBytes(in: range)
+        if victim.staysInPart { services.cacheOrder.withLock { $0.resize(victim.group, to: left) } }
+        if left > 0, !victim.staysInPart { kept.append((victim.group, left)) }
+      }
+      return kept
+    }
+  }
+
+  /// Bytes of `range` are on the disk and in the remote now, and may leave the disk.
+  func joinCache(_ range: Range<LSN>) {
+    services.cacheOrder.withLock { order in
+      for (group, bytes) in CacheGroup.covering(range, of: id, chunkSize) { order.add(group, bytes) }
+    }
   }
 
   /// Makes room for an append where the quota leaves none. - Throws: `quotaExceeded`; local failures.

@@ -203,6 +203,7 @@ extension Checkpointer {
       said.publications, removed: removed, sequence: isTrue ? said.sequence : nil, isSnapshot: said.isSnapshot, at: time)
     for upload in said.uploads {
       for new in upload.objects where !new.isMerger { upload.log.chunks.setObject(new.object, of: new.extent) }
+      for part in upload.objects.flatMap(\.parts) where part.object == nil { upload.log.joinCache(part.range) }
       upload.log.finishPublishing(upload)
     }
   }

@@ -15,14 +15,12 @@ final class ChunkTable: Sendable {
   private let log: LogID
   private let chunkSize: ChunkSize
   private let manifest: Manifest
-  private let uses: UseCounter
   private let state = Lock(State())
 
   init(log: LogID, chunkSize: ChunkSize, services: EngineServices) {
     self.log = log
     self.chunkSize = chunkSize
     manifest = services.manifest
-    uses = services.uses
   }
 
   /// The chunk with this id. - Throws: `corrupt`, local failures.
@@ -34,7 +32,7 @@ final class ChunkTable: Sendable {
       let chunk = state.withLock { state -> SealedChunk? in
         if let known = state.chunks[id] { return known }
         guard state.revision == revision else { return nil }
-        let chunk = SealedChunk(id: id, extents: extents, uses: uses)
+        let chunk = SealedChunk(id: id, extents: extents)
         state.chunks[id] = chunk
         return chunk
       }
@@ -93,8 +91,6 @@ final class ChunkTable: Sendable {
       return affected
     }
   }
-
-  func isLoaded(_ id: ChunkID) -> Bool { state.withLock { $0.chunks[id] != nil } }
 
   /// All chunks in use.
   var loaded: [SealedChunk] { state.withLock { Array($0.chunks.values) } }

@@ -9,7 +9,6 @@ extension SealedChunk {
   func beginLease() -> UInt64 {
     state.withLock { state in
       state.leases += 1
-      state.lastUse = uses.next()
       state.leasesEver += 1
       return state.leasesEver
     }

@@ -15,6 +15,8 @@ final class SealedChunk: Sendable {
     /// Frames that were fetched ahead of a reader, and not read since.
     /// INVARIANT: a subset of `resident`.
     var ahead: Bitmap
+    /// Frames that were read since they came, or since the store was opened.
+    var read: Bitmap
   }
 
   struct State {
@@ -22,8 +24,6 @@ final class SealedChunk: Sendable {
     var extents: [Extent]
     /// Readers, hydrations and uploads at work on the chunk. Nothing is evicted meanwhile.
     var leases = 0
-    /// The number of the last use; 0 before the first.
-    var lastUse: UInt64 = 0
     /// Leases so far; each has its number.
     var leasesEver: UInt64 = 0
     /// A truncation that waits for leases, up to the one with the number `last`.
@@ -67,11 +67,9 @@ final class SealedChunk: Sendable {
 
   let id: ChunkID
   let state: Monitor<State>
-  let uses: UseCounter
 
-  init(id: ChunkID, extents: [AofChunkRecord], uses: UseCounter) {
+  init(id: ChunkID, extents: [AofChunkRecord]) {
     self.id = id
-    self.uses = uses
     state = Monitor(State(extents: extents.map { Extent(record: $0, verified: false) }))
   }
 
@@ -81,7 +79,6 @@ final class SealedChunk: Sendable {
       guard !state.extents.contains(where: { $0.record.range.lowerBound == record.range.lowerBound }) else { return }
       var extent = Extent(record: record, verified: false)
       for frame in extent.frames where frame.range.lowerBound >= lsn { extent.verified[frame.index] = true }
-      state.lastUse = uses.next()
       state.extents.append(extent)
       state.extents.sort { $0.record.range.lowerBound < $1.record.range.lowerBound }
     }
@@ -102,6 +99,7 @@ final class SealedChunk: Sendable {
             let frame = state.extents[place].frame(at: index)
             return state.extents[place].resident[index] ? .unverified(frame) : .cold(frame)
           }
+          state.extents[place].read[index] = true
           if state.extents[place].ahead[index] { ahead += state.extents[place].takeAhead(index) }
           position = min(end, state.extents[place].frame(at: index).range.upperBound)
         }
@@ -147,18 +145,27 @@ final class SealedChunk: Sendable {
 
   // MARK: Eviction
 
-  /// When the chunk was last used, and sealed, if any of it may be evicted.
-  var evictableUse: (last: UInt64, sealedAt: UnixTime)? {
+  /// Frames that are to be evicted.
+  struct Selection {
+    let range: Range<LSN>
+    /// Whether frames stay that were read.
+    let sparesRead: Bool
+  }
+
+  /// The published bytes of `range`, which lies in the chunk, that are on the local disk.
+  func residentBytes(in range: Range<LSN>) -> Int {
     state.withLock { state in
-      let evictable = state.extents.filter { $0.record.object != nil && !$0.resident.isEmpty }
-      guard state.leases == 0, let sealedAt = evictable.map(\.record.sealedAt).max() else { return nil }
-      return (state.lastUse, sealedAt)
+      state.extents.filter { $0.record.object != nil && $0.record.range.overlaps(range) }.reduce(0) { sum, extent in
+        extent.frameIndices(in: range.clamped(to: extent.record.range)).reduce(sum) { sum, index in
+          sum + (extent.resident[index] ? Int(extent.record.frames[index].length) : 0)
+        }
+      }
     }
   }
 
-  /// Claims the published frames below `limit` for eviction: they count as gone from now on.
+  /// Claims the published frames below `limit` for eviction, those of `selections` or all: they count as gone from now on.
   /// - Returns: what to record and to discard; nil while the chunk is under lease.
-  func beginEviction(below limit: LSN) -> EvictionClaim? {
+  func beginEviction(below limit: LSN, _ selections: [Selection]? = nil) -> EvictionClaim? {
     let mayEvict = state.change { state in
       guard state.leases == 0, !state.isEvicting else { return false }
       // No fill begins from here on; those that began before end soon.
@@ -176,9 +183,7 @@ final class SealedChunk: Sendable {
       var residency: [(Range<LSN>, Bitmap)] = []
       var ranges: [Range<LSN>] = []
       for index in state.extents.indices where state.extents[index].record.object != nil {
-        let frames = state.extents[index].frames.filter {
-          $0.range.upperBound <= limit && state.extents[index].resident[$0.index]
-        }
+        let frames = state.extents[index].takeEvictable(below: limit, selections)
         guard !frames.isEmpty else { continue }
         for frame in frames {
           state.extents[index].resident[frame.index] = false
@@ -218,10 +223,13 @@ final class SealedChunk: Sendable {
       var merged = Extent(record: record, verified: false)
       for frame in merged.frames {
         let held = parts.flatMap { part in
-          part.frames(in: frame.range.clamped(to: part.record.range)).map { (part.resident[$0.index], part.verified[$0.index]) }
+          part.frames(in: frame.range.clamped(to: part.record.range)).map {
+            (part.resident[$0.index], part.verified[$0.index], part.read[$0.index])
+          }
         }
         merged.resident[frame.index] = held.allSatisfy(\.0)
         merged.verified[frame.index] = held.allSatisfy(\.1)
+        merged.read[frame.index] = held.contains { $0.2 }
       }
       state.extents.replaceSubrange(first..<(first + parts.count), with: [merged])
     }
@@ -236,6 +244,22 @@ extension SealedChunk.Extent {
     resident = record.residency
     self.verified = Bitmap(count: record.frames.count, filled: verified)
     ahead = Bitmap(count: record.frames.count, filled: false)
+    read = ahead
+  }
+
+  /// The frames on the local disk that an eviction is to take.
+  mutating func takeEvictable(below limit: LSN, _ selections: [SealedChunk.Selection]?) -> [SealedChunk.Frame] {
+    let all = [SealedChunk.Selection(range: record.range, sparesRead: false)]
+    var found: [SealedChunk.Frame] = []
+    for selection in selections ?? all where selection.range.overlaps(record.range) {
+      for index in frameIndices(in: selection.range.clamped(to: record.range)) where resident[index] {
+        let frame = frame(at: index)
+        guard frame.range.upperBound <= limit, !(selection.sparesRead && read[index]) else { continue }
+        read[index] = false
+        found.append(frame)
+      }
+    }
+    return found.sorted { $0.index < $1.index }
   }
 
   /// The frame is read for the first time, or given up unread. - Returns: its bytes.

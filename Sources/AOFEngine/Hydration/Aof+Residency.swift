@@ -57,17 +57,21 @@ extension Aof {
   /// - Returns: the bytes of log that left the local disk.
   @discardableResult
   public func evict(keepingLast bytes: Int = 0) throws(AofError) -> ByteCount {
-    try underMaintenance { () throws(AofError) in try evict(sealedChunks(), keepingLast: bytes) }
+    try underMaintenance { () throws(AofError) in
+      try evict(sealedChunks().map { ($0, nil) }, keepingLast: bytes)
+    }
   }
 
-  /// As the above, of these chunks alone. The caller does the log's maintenance.
-  func evict(_ chunks: [SealedChunk], keepingLast bytes: Int) throws(AofError) -> ByteCount {
+  /// As the above, of these frames of these chunks alone, nil for all of them. The caller does the log's maintenance.
+  func evict(
+    _ chunks: [(SealedChunk, [SealedChunk.Selection]?)], keepingLast bytes: Int
+  ) throws(AofError) -> ByteCount {
     let tail = tailLSN
     let limit = LSN(rawValue: tail.rawValue - min(tail.rawValue, UInt64(bytes)))
     var claims: [(chunk: SealedChunk, claim: SealedChunk.EvictionClaim)] = []
     defer { for (chunk, _) in claims { chunk.endEviction() } }
-    for chunk in chunks {
-      if let claim = chunk.beginEviction(below: limit), !claim.ranges.isEmpty { claims.append((chunk, claim)) }
+    for (chunk, selections) in chunks {
+      if let claim = chunk.beginEviction(below: limit, selections), !claim.ranges.isEmpty { claims.append((chunk, claim)) }
     }
     // The manifest first: a crash in between leaves bytes that nobody counts on, never a hole that somebody does.
     try services.reserve.tidingOver { () throws(AofError) in

@@ -55,6 +55,8 @@ struct DownloadSchedule {
     /// Some of its frames are nowhere but in memory.
     var isUnstored = false
     var isWanted = false
+    /// Bytes of log that are on the local disk.
+    var stored = 0
     var holdsCompressed = true
   }
 
@@ -179,7 +181,8 @@ struct DownloadSchedule {
   private mutating func want(_ number: UInt64, _ actions: inout Actions) {
     guard let entry = entries[number], !entry.isWanted else { return }
     entries[number]?.isWanted = true
-    actions.used += entry.download.byteCount
+    // What is on the disk already counts when it is read there.
+    actions.used += entry.download.byteCount - entry.stored
   }
 
   private mutating func begin(_ run: Run) -> Download {
@@ -307,7 +310,11 @@ struct DownloadSchedule {
   mutating func stored(_ download: Download, _ frame: SealedChunk.Frame, _ failure: AofError?, _ actions: inout Actions) {
     let fillers = frames[download.key(frame)]?.fillers ?? []
     frames[download.key(frame)]?.fillers = []
-    if failure != nil { entries[download.number]?.isUnstored = true }
+    if failure == nil {
+      entries[download.number]?.stored += frame.range.byteCount
+    } else {
+      entries[download.number]?.isUnstored = true
+    }
     for filler in fillers { frameDone(filler, failure, &actions) }
   }
 

@@ -133,14 +133,24 @@ struct FrameFetch {
 
   /// Writes the frames that there is room for to the chunk file, and ends the chunk's fill.
   private func endFill(storing loaded: [Loaded]) {
-    for entry in loaded where entry.hasRoom { stored(entry.frame) { () throws(AofError) in try write(entry.frame) } }
+    var rest = loaded.filter(\.hasRoom).map(\.frame)[...]
+    // Adjacent frames with one call: threads that write to the same file take turns.
+    while let first = rest.first {
+      var end = first.range.lowerBound
+      let frames = rest.prefix { frame in
+        defer { end = frame.range.upperBound }
+        return frame.range.lowerBound == end
+      }
+      stored(frames) { () throws(AofError) in try write(frames) }
+      rest = rest.dropFirst(frames.count)
+    }
     download.chunk.endFill()
   }
 
   /// Makes room for the others, outside of a fill: what has to go may be in the same chunk.
   private func storeWithoutRoom(_ loaded: [Loaded]) {
     for entry in loaded where !entry.hasRoom {
-      stored(entry.frame) { () throws(AofError) in
+      stored([entry.frame]) { () throws(AofError) in
         let count = entry.frame.range.byteCount
         try download.log.makeRoomForCopies(count)
         guard services.cache.reserve(count) else {
@@ -150,13 +160,13 @@ struct FrameFetch {
         }
         download.chunk.beginFill()
         defer { download.chunk.endFill() }
-        try write(entry.frame)
+        try write([entry.frame])
       }
     }
   }
 
-  /// Tells what `body`, which keeps the frame, came to. What was not kept stays in memory.
-  private func stored(_ frame: SealedChunk.Frame, _ body: () throws(AofError) -> Void) {
+  /// Tells what `body`, which keeps the frames, came to. What was not kept stays in memory.
+  private func stored(_ frames: ArraySlice<SealedChunk.Frame>, _ body: () throws(AofError) -> Void) {
     var failure: AofError?
     do throws(AofError) {
       try body()
@@ -166,16 +176,20 @@ struct FrameFetch {
         services.observation.report(error, "bytes of log \(download.log.id) that came back could not be kept")
       }
     }
-    hydrator.stored(download, frame, failure)
+    for frame in frames { hydrator.stored(download, frame, failure) }
   }
 
-  /// Writes a frame that room was set aside for, within a fill.
-  private func write(_ frame: SealedChunk.Frame) throws(AofError) {
-    defer { services.cache.unreserve(frame.range.byteCount) }
-    // What was truncated must not come back; a truncation waits for fills that began before it.
-    guard download.chunk.holds(frame), let bytes = download.bytes(of: frame.range) else { return }
+  /// Writes adjacent frames that room was set aside for, within a fill.
+  private func write(_ frames: ArraySlice<SealedChunk.Frame>) throws(AofError) {
+    defer { for frame in frames { services.cache.unreserve(frame.range.byteCount) } }
+    // What was truncated must not come back; a truncation waits for fills that began before it. One that cuts a download
+    // in two leaves all of it to the next reader.
+    guard let first = frames.first, let last = frames.last, frames.allSatisfy({ download.chunk.holds($0) }) else { return }
+    let range = first.range.lowerBound..<last.range.upperBound
+    guard let bytes = download.bytes(of: range) else { return }
     try services.localChunks.write(
-      bytes, of: download.log.id, at: frame.range.lowerBound, chunkSize: download.log.chunkSize, isCopy: true)
-    download.chunk.markVerified(frame, isAhead: hydrator.isUnread(download))
+      bytes, of: download.log.id, at: range.lowerBound, chunkSize: download.log.chunkSize, isCopy: true)
+    for frame in frames { download.chunk.markVerified(frame, isAhead: hydrator.isUnread(download)) }
+    download.log.joinCache(range)
   }
 }

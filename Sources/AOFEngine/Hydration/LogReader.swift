@@ -8,6 +8,8 @@ package final class LogReader: Sendable {
   private let log: Aof
   private let number: UInt64
   private let window = Lock(ReadAheadWindow())
+  /// The group that the last read ended in: who goes on in it has not come to read it once more.
+  private let place = Lock<CacheGroup?>(nil)
 
   package init(_ log: Aof) {
     self.log = log
@@ -21,6 +23,7 @@ package final class LogReader: Sendable {
   package func didRead(_ range: Range<LSN>, waited: Bool) {
     guard !range.isEmpty else { return }
     let services = log.services
+    touch(range)
     let share = services.hydrator.aheadShare(of: number)
     // Of what does not fit into the cache, the first frames would be gone before they are read.
     let limit = min(share, services.cache.limit / 8)
@@ -37,6 +40,16 @@ package final class LogReader: Sendable {
         // Whoever reads there is told.
       }
     }
+  }
+
+  private func touch(_ range: Range<LSN>) {
+    let groups = Array(CacheGroup.covering(range, of: log.id, log.chunkSize).map(\.group))
+    let last = place.withLock { place in
+      defer { place = groups.last }
+      return place
+    }
+    guard groups != [last] else { return }
+    log.services.cacheOrder.withLock { order in for group in groups where group != last { order.touch(group) } }
   }
 
   /// Gives up what was fetched ahead and is not here yet.

@@ -65,7 +65,10 @@ extension Aof {
       case .cold(let frame):
         let part = span.lowerBound..<min(span.upperBound, frame.range.upperBound)
         let target = UnsafeMutableRawBufferPointer(rebasing: buffer[..<part.byteCount])
-        if services.hydrator.copy(frame, part, into: target) { return .read(part.byteCount) }
+        if services.hydrator.copy(frame, part, into: target) {
+          services.reads.hits.wrappingAdd(1, ordering: .relaxed)
+          return .read(part.byteCount)
+        }
         // It may have left the memory for the chunk file just now.
         if case .ready = chunk.readiness(of: part) { continue }
         services.reads.misses.wrappingAdd(1, ordering: .relaxed)

@@ -18,8 +18,8 @@ final class EngineServices: Sendable {
   let compressionLevel: Int32
   let automaticCheckpoints = AutomaticCheckpoints()
   let evictor = Evictor()
-  /// Counts the uses of sealed chunks.
-  let uses = UseCounter()
+  /// What the quota evicts next.
+  let cacheOrder = Lock(CacheOrder())
   let observation: Observation
   let reserve: SpaceReserve
   let reads = ReadCounts()

@@ -1,0 +1,183 @@
+import AOFCore
+
+/// Some adjacent frames of a log, which are kept or evicted by what became of all of them: a mebibyte of log, or a chunk if
+/// that is smaller. Bookkeeping for each frame would take eight times the memory.
+struct CacheGroup: Hashable {
+  let log: LogID
+  /// Counted from LSN 0.
+  let number: UInt64
+
+  static let size: UInt64 = 1 << 20
+
+  private static func size(_ chunkSize: ChunkSize) -> UInt64 { min(size, chunkSize.byteCount.rawValue) }
+
+  /// The groups that hold bytes of `range`, with how many.
+  static func covering(
+    _ range: Range<LSN>, of log: LogID, _ chunkSize: ChunkSize
+  ) -> some Sequence<(group: CacheGroup, byteCount: Int)> {
+    let size = size(chunkSize)
+    let first = range.lowerBound.rawValue / size
+    let end = range.isEmpty ? first : (range.upperBound.rawValue - 1) / size + 1
+    return (first..<end).lazy.map { number in
+      let group = CacheGroup(log: log, number: number)
+      return (group, range.clamped(to: group.range(chunkSize)).byteCount)
+    }
+  }
+
+  func range(_ chunkSize: ChunkSize) -> Range<LSN> {
+    let size = Self.size(chunkSize)
+    return LSN(rawValue: number * size)..<LSN(rawValue: (number + 1) * size)
+  }
+}
+
+/// Which groups leave the local disk next, of those that the remote holds: S3-FIFO (Yang, Zhang, Qiu, Yue and Vigfusson, "FIFO
+/// queues are all you need for cache eviction", SOSP 2023).
+///
+/// What comes waits in a small queue, a tenth of the quota. At its end what was read again goes over to the main queue, and the
+/// rest leaves, and of what stays the frames that nobody has read: so a log that is read once, however long, passes through the small queue and does not touch what is read
+/// again and again. At the end of the main queue who was read since is put back, once for each of up to three reads. Who
+/// comes back soon after having left goes into the main queue at once.
+///
+/// A state without locks or disk. Some 80 bytes for each group on the disk; what is evicted costs 16 for a while.
+struct CacheOrder {
+  enum Queue { case small, main }
+
+  /// A group that has come to the end of its queue.
+  struct Victim: Equatable {
+    let group: CacheGroup
+    /// Whether it stays, but for its frames that nobody has read.
+    let staysInPart: Bool
+  }
+
+  private struct Place {
+    var queue: Queue
+    /// Bytes on the disk.
+    var bytes: Int
+    /// Reads since it came or was put back, up to three.
+    var heat: UInt8 = 0
+  }
+
+  private static let hottest: UInt8 = 3
+
+  private var places: [CacheGroup: Place] = [:]
+  private var small = FIFO<CacheGroup>()
+  private var main = FIFO<CacheGroup>()
+  /// Who left last, oldest first: as many as there are places.
+  private var ghosts = FIFO<CacheGroup>()
+  private var ghostly: Set<CacheGroup> = []
+  private var smallBytes = 0
+
+  /// Groups on the disk, and those that have left and are remembered.
+  var count: Int { places.count }
+  var remembered: Int { ghosts.count }
+
+  /// Bytes of the group came to the disk, or to the remote.
+  mutating func add(_ group: CacheGroup, _ bytes: Int) {
+    if let place = places[group] {
+      places[group]?.bytes += bytes
+      if place.queue == .small { smallBytes += bytes }
+    } else if ghostly.remove(group) != nil {
+      insert(group, Place(queue: .main, bytes: bytes))
+    } else {
+      insert(group, Place(queue: .small, bytes: bytes))
+    }
+  }
+
+  /// Somebody came to read in the group.
+  mutating func touch(_ group: CacheGroup) {
+    guard let heat = places[group]?.heat, heat < Self.hottest else { return }
+    places[group]?.heat = heat + 1
+  }
+
+  /// Groups that lie on the disk since before the store was opened, those that may go first at the beginning. They come before
+  /// what is known already.
+  mutating func restore(_ groups: [(group: CacheGroup, bytes: Int)]) {
+    var older = FIFO<CacheGroup>()
+    for (group, bytes) in groups {
+      if places[group] == nil { older.append(group) }
+      places[group, default: Place(queue: .main, bytes: 0)].bytes += bytes
+      if places[group]?.queue == .small { smallBytes += bytes }
+    }
+    while let group = main.popFirst() { older.append(group) }
+    main = older
+  }
+
+  /// The next group that leaves, or loses what nobody reads of it; nil if there is none. `limit`: the quota, in bytes.
+  mutating func next(limit: Int) -> Victim? {
+    while !places.isEmpty {
+      if smallBytes > limit / 10 || main.isEmpty, let group = small.popFirst() {
+        guard let place = places[group], place.queue == .small else { continue }
+        remove(group)
+        // The first read is the one that it came for.
+        guard place.heat > 1 else { return leave(group) }
+        insert(group, Place(queue: .main, bytes: place.bytes, heat: place.heat - 1))
+        return Victim(group: group, staysInPart: true)
+      }
+      guard let group = main.popFirst() else { return nil }
+      guard let place = places[group], place.queue == .main else { continue }
+      remove(group)
+      guard place.heat > 0 else { return leave(group) }
+      insert(group, Place(queue: .main, bytes: place.bytes, heat: place.heat - 1))
+      return Victim(group: group, staysInPart: true)
+    }
+    return nil
+  }
+
+  /// What a victim that stays in part has on the disk now; nothing for one of which nothing stayed.
+  mutating func resize(_ group: CacheGroup, to bytes: Int) {
+    guard let place = places[group] else { return }
+    if place.queue == .small { smallBytes += bytes - place.bytes }
+    places[group]?.bytes = bytes
+    if bytes == 0 { places[group] = nil }
+  }
+
+  /// A victim could not leave: it is in use, or the end of its log.
+  mutating func keep(_ group: CacheGroup, _ bytes: Int) {
+    ghostly.remove(group)
+    if places[group] == nil { insert(group, Place(queue: .main, bytes: bytes)) }
+  }
+
+  private mutating func insert(_ group: CacheGroup, _ place: Place) {
+    places[group] = place
+    switch place.queue {
+    case .small:
+      small.append(group)
+      smallBytes += place.bytes
+    case .main: main.append(group)
+    }
+  }
+
+  private mutating func remove(_ group: CacheGroup) {
+    guard let place = places.removeValue(forKey: group) else { return }
+    if place.queue == .small { smallBytes -= place.bytes }
+  }
+
+  private mutating func leave(_ group: CacheGroup) -> Victim {
+    if ghostly.insert(group).inserted { ghosts.append(group) }
+    while ghosts.count > places.count, let oldest = ghosts.popFirst() { ghostly.remove(oldest) }
+    return Victim(group: group, staysInPart: false)
+  }
+}
+
+/// A queue over an array, whose front moves.
+struct FIFO<Element> {
+  private var elements: [Element] = []
+  private var first = 0
+
+  var isEmpty: Bool { first == elements.count }
+  var count: Int { elements.count - first }
+
+  mutating func append(_ element: Element) { elements.append(element) }
+
+  mutating func popFirst() -> Element? {
+    guard first < elements.count else { return nil }
+    defer {
+      first += 1
+      if first > 64, first * 2 > elements.count {
+        elements.removeFirst(first)
+        first = 0
+      }
+    }
+    return elements[first]
+  }
+}

@@ -1,0 +1,75 @@
+import AOFCore
+import Testing
+
+@testable import AOFEngine
+
+/// The order of eviction, without a disk.
+@Suite struct CacheOrderTests {
+  private static let limit = 100 << 20
+  private var order = CacheOrder()
+
+  private func group(_ number: Int) -> CacheGroup { CacheGroup(log: LogID(rawValue: 2), number: UInt64(number)) }
+
+  private mutating func evicted(_ count: Int) -> [Int] {
+    var found: [Int] = []
+    while found.count < count, let victim = order.next(limit: Self.limit) {
+      if !victim.staysInPart { found.append(Int(victim.group.number)) }
+    }
+    return found
+  }
+
+  @Test mutating func whatIsReadOnceLeavesInItsOrder() {
+    for number in 0..<20 { order.add(group(number), 1 << 20) }
+    for number in 0..<20 { order.touch(group(number)) }
+    #expect(evicted(20) == Array(0..<20))
+    #expect(order.count == 0)
+    #expect(order.next(limit: Self.limit) == nil)
+  }
+
+  @Test mutating func whatIsReadAgainOutlivesAnyPass() {
+    for number in 0..<80 { order.add(group(number), 1 << 20) }
+    for _ in 0..<2 { for number in 0..<80 { order.touch(group(number)) } }
+    var lost: [Int] = []
+    for number in 1000..<3000 {
+      order.add(group(number), 1 << 20)
+      order.touch(group(number))
+      if order.count > 96 { lost += evicted(1).filter { $0 < 1000 } }
+    }
+    #expect(lost.isEmpty)
+  }
+
+  @Test mutating func whatComesBackSoonIsNotOnProbationAgain() {
+    for number in 0..<30 { order.add(group(number), 1 << 20) }
+    #expect(evicted(10) == Array(0..<10))
+    order.add(group(3), 1 << 20)
+    // The small queue goes before the one in the main queue, as long as it is more than a tenth of the quota.
+    #expect(evicted(10) == Array(10..<20))
+    #expect(order.count == 11)
+  }
+
+  @Test mutating func whatLayThereBeforeGoesInItsOrderToo() {
+    order.add(group(50), 1 << 20)
+    order.restore((0..<10).map { (group($0), 1 << 20) })
+    order.restore([(group(50), 1 << 19)])
+    #expect(order.count == 11)
+    #expect(evicted(10) == Array(0..<10))
+  }
+
+  @Test mutating func aVictimThatIsKeptComesAgain() {
+    for number in 0..<20 { order.add(group(number), 1 << 20) }
+    #expect(evicted(1) == [0])
+    order.keep(group(0), 1 << 20)
+    #expect(order.count == 20)
+    #expect(Set(evicted(20)) == Set(0..<20))
+  }
+
+  /// Some 80 bytes for each group.
+  @Test mutating func bookkeepingEndsWithWhatIsThere() {
+    for round in 0..<50 {
+      for number in 0..<1000 { order.add(group(round * 1000 + number), 1 << 20) }
+      #expect(evicted(1000).count == 1000)
+    }
+    #expect(order.count == 0)
+    #expect(order.remembered <= 1000)
+  }
+}
