@@ -155,6 +155,17 @@ final class TestClock: WallClock {
     try expectSound(store)
   }
 
+  @Test func aPurgedLogLeavesNothingInMemory() throws {
+    weak var log: Aof?
+    do { log = try fill("log", 0..<1000) }
+    try discard("log")
+    #expect(log != nil)
+    // Its frames are in the segment that still takes appends.
+    try store.manager().purge([try #require(log?.id)])
+    store.waitForMaintenance()
+    #expect(log == nil)
+  }
+
   @Test func whatIsInUseStays() throws {
     let log = try fill("log", 0..<200_000)
     try log.sealTail()

@@ -16,7 +16,7 @@ struct Committer: ~Copyable {
   /// Set with the failure of the WAL, by whatever fails in this role.
   var hasFailed = false
   /// The logs with frames in ``segment``.
-  var logs: [Aof] = []
+  var logs: [LogID: Aof] = [:]
 
   /// Appends whose frames are gathered and not yet written, in order.
   private(set) var firstGathered: UnsafeMutablePointer<PendingAppend>?

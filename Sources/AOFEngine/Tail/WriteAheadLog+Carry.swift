@@ -35,7 +35,7 @@ extension WriteAheadLog {
   /// The closed segments with frames that `logs` need. All of a log's frames or none: a recovery takes them in order, and
   /// would find a gap where a segment with later ones stayed behind.
   private func segmentsToCarry(_ logs: [LogID: Aof], _ applied: (LogID) -> LSN) -> [LiveSegment] {
-    guard committerFailure == nil, !committer.pointee.logs.contains(where: { logs[$0.id] != nil }) else { return [] }
+    guard committerFailure == nil, !committer.pointee.logs.keys.contains(where: { logs[$0] != nil }) else { return [] }
     let segments = state.withLock { $0.segments }
     let holding = segments.filter { live in
       live.logEnds.contains { logs[$0.key] != nil && applied($0.key) < $0.value }

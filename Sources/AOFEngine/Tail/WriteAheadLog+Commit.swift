@@ -120,7 +120,7 @@ extension WriteAheadLog {
   func noteInSegment(_ log: Aof, end: LSN) {
     if log.committedSegment != committer.pointee.segment.sequence {
       log.committedSegment = committer.pointee.segment.sequence
-      committer.pointee.logs.append(log)
+      committer.pointee.logs[log.id] = log
     }
     log.committedEnd = end
   }
@@ -181,7 +181,7 @@ extension WriteAheadLog {
 
   /// Notes where the frames of the active segment end, and those of each log in it.
   private func endSegment() {
-    let logEnds = Dictionary(committer.pointee.logs.map { ($0.id, $0.committedEnd) }, uniquingKeysWith: { $1 })
+    let logEnds = committer.pointee.logs.mapValues(\.committedEnd)
     let end = committer.pointee.position
     committer.pointee.logs.removeAll(keepingCapacity: true)
     state.withLock { state in

@@ -41,8 +41,13 @@ extension WriteAheadLog {
     log.committedEnd = min(log.committedEnd, lsn)
   }
 
+  /// Lets go of logs that were purged. The active segment may have the frames of very many small ones.
+  func forget(_ logs: [LogID]) {
+    asCommitter { () throws(Never) in for id in logs { committer.pointee.logs[id] = nil } }
+  }
+
   /// Lets go of the logs with frames in the active segment, which is never released: its store is gone.
-  func forgetLogs() { asCommitter { () throws(Never) in committer.pointee.logs = [] } }
+  func forgetLogs() { asCommitter { () throws(Never) in committer.pointee.logs = [:] } }
 
   /// Recycles the segments before `sequence`. The manifest calls them void already, so that nothing depends on
   /// whether their files are gone.

@@ -166,12 +166,14 @@ extension AofManager {
     defer { for (log, failure) in claims.values { log.cancelPurge(failure) } }
     let purged = try services.reserve.tidingOver { () throws(AofError) in try nameSpace.purge(claims.keys.sorted()) }
     for record in purged { claims[record.log] = nil }
-    state.withLock { state in
+    let wals = state.withLock { state in
       for record in purged {
         state.open[record.log] = nil
         state.descriptors[record.log] = nil
       }
+      return Array(state.wals.values)
     }
+    for wal in wals { wal.forget(purged.map(\.log)) }
     let action = whenPurged.withLock { $0 }
     for record in purged {
       action(record.log)
