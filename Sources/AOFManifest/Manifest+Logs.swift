@@ -103,14 +103,16 @@ extension Manifest {
       arguments: [time.rawValue, Int64(log.rawValue)])
   }
 
-  static func insert(_ log: AofDescriptorRecord, _ database: Database) throws {
+  /// - Parameter isNews: whether the remote's manifest does not have it.
+  static func insert(_ log: AofDescriptorRecord, isNews: Bool, _ database: Database) throws {
     try database.execute(
-      sql: "INSERT INTO logs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0)",
+      sql: "INSERT INTO logs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
       arguments: [
         Int64(log.id.rawValue), Int64(log.chunkSize.byteCount.rawValue), log.dataDirectory,
         log.walDirectory.rawValue, log.generation.rawValue, Int64(log.generationStart.rawValue),
         Int64(log.head.rawValue), Int64(log.remote.rawValue), Int64(log.sealed.rawValue),
         Int64(log.applied.rawValue), Data(FrameTable.encode(log.appliedFrames)), log.failure,
+        isNews ? 1 : 0,
       ])
   }
 

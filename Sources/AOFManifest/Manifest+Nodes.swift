@@ -10,14 +10,17 @@ extension Manifest {
 
   /// Adds a directory. Its id is ``nextNodeID()`` or later.
   package func addDirectory(_ node: NodeRecord) throws(AofError) {
-    try write { try Self.insertNew(node, $0) }
+    try write { database in
+      try Self.insertNew(node, database)
+      try Self.noteChange(of: node.id, database)
+    }
   }
 
   /// Adds a log and its name in one transaction. The id as for ``addDirectory(_:)``.
   package func addLog(_ node: NodeRecord, _ log: AofDescriptorRecord) throws(AofError) {
     try write { database in
       try Self.insertNew(node, database)
-      try Self.insert(log, database)
+      try Self.insert(log, isNews: true, database)
     }
   }
 
@@ -55,13 +58,12 @@ extension Manifest {
   ) throws(AofError) {
     try write { database in
       switch replaced {
-      case .directory(let directory):
-        try database.execute(sql: "DELETE FROM nodes WHERE id = ?", arguments: [Int64(directory.rawValue)])
+      case .directory(let directory): try Self.removeDirectory(directory, database)
       case .log(let record): try Self.discard(record, database)
       case nil: break
       }
       try Self.setPlace(of: id, parent, name, database)
-      try Self.noteStale(id, database)
+      try Self.noteMove(of: id, database)
     }
   }
 
@@ -69,12 +71,6 @@ extension Manifest {
     try database.execute(
       sql: "UPDATE nodes SET parent = ?, name = ? WHERE id = ?",
       arguments: [Int64(parent.rawValue), name.map { Data($0.bytes) }, Int64(id.rawValue)])
-  }
-
-  /// The remote's manifest has an older name, head or generation of the log, if the node is one.
-  static func noteStale(_ id: NodeID, _ database: Database) throws {
-    try database.execute(
-      sql: "UPDATE logs SET remote_stale = remote_stale + 1 WHERE id = ?", arguments: [Int64(id.rawValue)])
   }
 
   package func setAttributes(_ attributes: NodeAttributes, of id: NodeID) throws(AofError) {
@@ -91,16 +87,19 @@ extension Manifest {
             attributes.mode, attributes.userID, attributes.groupID, attributes.accessTime.rawValue,
             attributes.modificationTime.rawValue, attributes.changeTime.rawValue, Int64(id.rawValue),
           ])
+        try Self.noteAttributes(of: id, database)
       }
     }
   }
 
   package func removeDirectory(_ id: NodeID) throws(AofError) {
-    try write {
-      try $0.execute(
-        sql: "DELETE FROM nodes WHERE id = ? AND kind = ?",
-        arguments: [Int64(id.rawValue), NodeKind.directory.rawValue])
-    }
+    try write { try Self.removeDirectory(id, $0) }
+  }
+
+  private static func removeDirectory(_ id: NodeID, _ database: Database) throws {
+    try database.execute(
+      sql: "DELETE FROM nodes WHERE id = ? AND kind = ?", arguments: [Int64(id.rawValue), NodeKind.directory.rawValue])
+    if database.changesCount > 0 { try noteChange(of: id, database) }
   }
 
   static func insert(_ node: NodeRecord, _ database: Database) throws {

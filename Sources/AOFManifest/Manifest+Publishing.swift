@@ -12,10 +12,10 @@ package struct UnpublishedState: Sendable {
   package let extents: [AofChunkRecord]
   /// Objects that the remote's manifest names, and the log needs no more.
   package let droppedObjects: [String]
-  /// Counts what the remote's manifest was not told of yet: changes of name, head and generation.
+  /// Counts what the remote's manifest was not told of yet: changes of name, attributes, head and generation.
   let staleness: Int64
 
-  /// Whether the remote's manifest has an older name, head or generation.
+  /// Whether the remote's manifest has older ones of these, or has never heard of the log.
   package var isStale: Bool { staleness > 0 }
 
   /// Whether the log still begins, and ended last, where it did in the other state.
@@ -97,13 +97,14 @@ extension Manifest {
   }
 
   /// Records what an element of the chain said: objects, how far the remote holds the logs, which objects it names no
-  /// more, and which purged logs it `removed`. Where a log was truncated or purged since, its new state stands: objects of
+  /// more, which purged logs it `removed`, and of which directories it told. Where a log was truncated or purged since, its new state stands: objects of
   /// extents that are gone are dropped in their turn.
   /// - Parameters:
   ///   - sequence: the element's number; nil if it says what is not so here, and the next opening must notice.
   ///   - isSnapshot: whether the element is the whole state.
   package func recordPublished(
-    _ publications: [Publication], removed: [LogID] = [], sequence: UInt64?, isSnapshot: Bool = false, at time: UnixTime
+    _ publications: [Publication], removed: [LogID] = [], directories: [ChangedDirectory] = [], sequence: UInt64?,
+    isSnapshot: Bool = false, at time: UnixTime
   ) throws(AofError) {
     try write { database in
       for publication in publications {
@@ -118,6 +119,7 @@ extension Manifest {
         for key in state.droppedObjects { try Self.noteUnnamed("key = ?", [key], at: time, database) }
       }
       try Self.recordRemoval(of: removed, database)
+      try Self.recordPublished(directories, database)
       guard let sequence else { return }
       for name in [Self.sequenceCounter] + (isSnapshot ? [Self.snapshotCounter] : []) {
         try database.execute(

@@ -46,7 +46,7 @@ extension Manifest {
           arguments: [directory.id.rawValue, directory.path, Int64(bitPattern: directory.firstSequence)])
       }
       for (log, extents) in content.logs {
-        try insert(log, database)
+        try insert(log, isNews: false, database)
         for extent in extents {
           try insert(extent, database)
           if let object = extent.object { try setObject(object, of: extent, database) }
@@ -54,6 +54,7 @@ extension Manifest {
       }
       for record in content.trash { try insert(record, database) }
       for purged in content.purged { try insert(purged, database) }
+      if content.remoteSequence == 0 { try noteAllNames(database) }
       let counters = [
         nextNode: content.nextNode, epochCounter: content.epoch, sequenceCounter: content.remoteSequence,
         // What a recovery publishes is a snapshot.

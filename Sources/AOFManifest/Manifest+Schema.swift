@@ -77,6 +77,11 @@ extension Manifest {
           data_directory TEXT,
           is_published INTEGER NOT NULL
         );
+
+        CREATE TABLE changed_directories (
+          directory INTEGER PRIMARY KEY NOT NULL,
+          changes INTEGER NOT NULL
+        );
         """)
     for name in ["next_node", "epoch", "remote_sequence", "remote_snapshot", "remote_swept"] {
       try database.execute(

@@ -10,6 +10,7 @@ package struct ManifestSurvey: Sendable {
   package var walDirectories: [WalDirectoryRecord] = []
   package var trash: [TrashRecord] = []
   package var purged: [PurgedLog] = []
+  package var changedDirectories: [ChangedDirectory] = []
   /// One line for each thing that cannot be read, or that no version wrote.
   package var problems: [String] = []
 
@@ -39,6 +40,7 @@ extension Manifest {
     survey.logs = rows("logs", key: "id", Self.log, &survey.problems)
     survey.trash = rows("trash", key: "log", Self.trashRecord, &survey.problems)
     survey.purged = rows("purged_logs", key: "log", Self.purgedLog, &survey.problems)
+    survey.changedDirectories = rows("changed_directories", key: "directory", Self.changedDirectory, &survey.problems)
     survey.walDirectories = rows("wal_directories", key: "id", Self.walDirectory, &survey.problems)
     return survey
   }

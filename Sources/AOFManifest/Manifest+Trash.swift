@@ -63,13 +63,6 @@ extension Manifest {
     }
   }
 
-  /// Whether the remote is to be told of logs that are gone.
-  package func hasUnpublishedPurges() throws(AofError) -> Bool {
-    try read { database in
-      try Bool.fetchOne(database, sql: "SELECT EXISTS (SELECT * FROM purged_logs WHERE is_published = 0)") ?? false
-    }
-  }
-
   /// The chunk files of these purged logs are gone.
   package func recordFilesRemoved(of logs: [LogID]) throws(AofError) {
     guard !logs.isEmpty else { return }

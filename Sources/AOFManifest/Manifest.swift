@@ -114,6 +114,7 @@ public final class Manifest: Sendable {
 
   private static let tables: Set = [
     "settings", "counters", "nodes", "wal_directories", "logs", "extents", "dropped_objects", "trash", "purged_logs",
+    "changed_directories",
   ]
 
   /// Whether the database is a manifest of a version from 1 to `latest`; returns its version.

@@ -71,6 +71,50 @@ import Testing
     #expect(try manifest.nodes().map(\.id) == [.root, log.id])
   }
 
+  /// What the remote's manifest is to be told of.
+  private var news: [NodeID] { get throws { try manifest.changedDirectories().map(\.id) } }
+
+  private func publish() throws {
+    var publications: [Publication] = []
+    for log in try manifest.staleLogs() {
+      publications.append(Publication(log: log, state: try manifest.unpublished(of: log), remote: .zero))
+    }
+    try manifest.recordPublished(publications, directories: manifest.changedDirectories(), sequence: 1)
+    #expect(try news.isEmpty && manifest.staleLogs().isEmpty && !manifest.hasUnpublishedNames())
+  }
+
+  @Test func eachChangeIsNewsForTheRemote() throws {
+    let (a, b) = (try add([97]), try add([98]))
+    let (c, log) = (try add([99], in: a.id), try manifest.addTestLog("log"))
+    #expect(try news == [a.id, b.id, c.id] && manifest.staleLogs() == [log.id] && manifest.hasUnpublishedNames())
+    try publish()
+    try manifest.setAttributes([b.id: a.attributes, log.id: a.attributes])
+    #expect(try news == [b.id] && manifest.staleLogs() == [log.id])
+    try publish()
+    try manifest.move(log.id, to: EntryName("log"), in: c.id, replacing: nil)
+    #expect(try news.isEmpty && manifest.staleLogs() == [log.id])
+    try publish()
+    // With all below it, and with what it takes the place of.
+    try manifest.move(a.id, to: EntryName("b"), in: .root, replacing: .directory(b.id))
+    #expect(try news == [a.id, b.id, c.id] && manifest.staleLogs() == [log.id])
+    try publish()
+    try manifest.move(log.id, to: EntryName("log"), in: .root, replacing: nil)
+    try manifest.removeDirectory(c.id)
+    try manifest.removeDirectory(log.id)
+    #expect(try news == [c.id])
+    try publish()
+  }
+
+  @Test func whatChangesWhileItIsPublishedIsNewsStill() throws {
+    let (a, b) = (try add([97]), try add([98]))
+    let told = try manifest.changedDirectories()
+    try manifest.setAttributes(TestStore.attributes, of: b.id)
+    try manifest.recordPublished([], directories: told, sequence: 1)
+    #expect(try news == [b.id])
+    try manifest.removeDirectory(a.id)
+    #expect(try news == [a.id, b.id])
+  }
+
   @Test func idsAreNeverUsedTwice() throws {
     var seen: Set<NodeID> = [.root]
     for _ in 0..<3 {

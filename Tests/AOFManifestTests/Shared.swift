@@ -119,8 +119,10 @@ extension Manifest {
   /// When objects were last said to be named no more.
   static let testTime = UnixTime(rawValue: 1)
 
-  func recordPublished(_ publications: [Publication], removed: [LogID] = [], sequence: UInt64) throws(AofError) {
-    try recordPublished(publications, removed: removed, sequence: sequence, at: Self.testTime)
+  func recordPublished(
+    _ publications: [Publication], removed: [LogID] = [], directories: [ChangedDirectory] = [], sequence: UInt64
+  ) throws(AofError) {
+    try recordPublished(publications, removed: removed, directories: directories, sequence: sequence, at: Self.testTime)
   }
 
   func deletableObjects() throws(AofError) -> [String] { try deletableObjects(unnamedSince: Self.testTime) }

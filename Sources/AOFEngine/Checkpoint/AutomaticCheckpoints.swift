@@ -67,13 +67,13 @@ extension AofManager {
         }
       }
       if requests.isEmpty {
-        let (hasPurges, isTidyingDue) = (try hasUnpublishedPurges(), try services.checkpointer.isTidyingDue())
-        guard schedule.mayTry(now: .now), hasPurges || isTidyingDue else { return }
+        let (hasNames, isTidyingDue) = (try hasUnpublishedNames(), try services.checkpointer.isTidyingDue())
+        guard schedule.mayTry(now: .now), hasNames || isTidyingDue else { return }
       }
       for case .failure(let error) in checkpoint(requests: requests).values where error.code != .purged {
         return noteFailure(error, &schedule, isRepeated: true)
       }
-      try publishPurges()
+      try publishNames()
       try services.checkpointer.tidyIfDue()
       if schedule.didSucceed() { services.observation.report(.other, "automatic checkpoints go on") }
     } catch {

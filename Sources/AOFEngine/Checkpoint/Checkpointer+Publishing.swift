@@ -7,9 +7,12 @@ import AOFSystem
 /// Telling the remote: one element of the chain, then the local manifest.
 /// INVARIANT: who calls anything in here runs the one checkpoint.
 extension Checkpointer {
-  /// Publishes uploads, and what was purged, with one element of the chain, and records them locally.
+  /// Publishes uploads, what was purged, and the directories that changed, with one element of the chain, and records
+  /// them locally.
   func publish(_ uploads: [Upload]) throws(AofError) {
     let removed = try manifest.unpublishedPurges().map(\.log)
+    let directories = try manifest.changedDirectories()
+    nameSpace.settle()
     var news: [Upload] = []
     for upload in uploads where upload.isNews {
       if nameSpace.place(of: upload.log.id) != nil {
@@ -19,18 +22,18 @@ extension Checkpointer {
         try abandon(upload)
       }
     }
-    guard !news.isEmpty || !removed.isEmpty || state.withLock({ $0.mustTellAll }) else { return }
-    if news.isEmpty, state.withLock({ $0.sequence == 0 }) {
-      // The remote was never told of any log.
-      return try manifest.recordPublished([], removed: removed, sequence: 0, at: environment.clock.now())
+    guard !news.isEmpty || !removed.isEmpty || !directories.isEmpty || state.withLock({ $0.mustTellAll }) else { return }
+    if news.isEmpty, directories.allSatisfy({ nameSpace.node($0.id) == nil }), state.withLock({ $0.sequence == 0 }) {
+      // The remote was never told of anything.
+      return try manifest.recordPublished(
+        [], removed: removed, directories: directories, sequence: 0, at: environment.clock.now())
     }
     let isDue = try isSnapshotDue()
     let said = try extendChain { (record, tellsAll) throws(AofError) in
-      let said = tellsAll || isDue ? try snapshot(&record, news) : try delta(&record, news, removed)
-      return said
+      tellsAll || isDue ? try snapshot(&record, news) : try delta(&record, news, removed, directories)
     }
     for upload in news where !said.uploads.contains(where: { $0.log.id == upload.log.id }) { try abandon(upload) }
-    try record(said, removed)
+    try record(said, removed, directories)
   }
 
   private func abandon(_ upload: Upload) throws(AofError) {
@@ -48,10 +51,13 @@ extension Checkpointer {
   // MARK: Elements
 
   private func delta(
-    _ record: inout RemoteManifestRecord, _ news: [Upload], _ removed: [LogID]
+    _ record: inout RemoteManifestRecord, _ news: [Upload], _ removed: [LogID], _ changed: [ChangedDirectory]
   ) throws(AofError) -> Statement {
     var said = Statement()
-    record.removedNodes = removed
+    // What begins the chain tells of the root, whatever that is like.
+    let directories = Set(changed.map(\.id)).union(record.sequence == 1 ? [.root] : []).sorted()
+    record.directories = directories.compactMap(describe)
+    record.removedNodes = removed + directories.filter { nameSpace.node($0) == nil }
     for upload in news {
       guard let log = describe(upload.log.id, upload.log.chunkSize, upload.state, remote: upload.state.sealed) else { continue }
       record.logs.append(log)
@@ -62,7 +68,6 @@ extension Checkpointer {
       said.uploads.append(upload)
       said.publications.append(publication(of: upload, upload.state))
     }
-    record.directories = directories(of: record.logs.map(\.id))
     return said
   }
 
@@ -70,7 +75,10 @@ extension Checkpointer {
   private func snapshot(_ record: inout RemoteManifestRecord, _ news: [Upload]) throws(AofError) -> Statement {
     var said = Statement(isSnapshot: true)
     record.kind = .snapshot
-    for published in try manifest.publishedLogs() {
+    let logs = try manifest.publishedLogs()
+    nameSpace.settle()
+    record.directories = nameSpace.directories.compactMap(describe)
+    for published in logs {
       let upload = news.first { $0.log.id == published.log && $0.state.isSameLife(as: published.state) }
       let remote = upload?.state.sealed ?? published.state.remote
       guard let log = describe(published.log, published.chunkSize, published.state, remote: remote) else { continue }
@@ -85,7 +93,6 @@ extension Checkpointer {
         upload.map { publication(of: $0, published.state) }
           ?? Publication(log: published.log, state: published.state, remote: remote))
     }
-    record.directories = directories(of: record.logs.map(\.id))
     return said
   }
 
@@ -103,20 +110,9 @@ extension Checkpointer {
       generation: state.generation, headLSN: state.head, remoteLSN: max(state.head, remote), deletedAt: deletedAt)
   }
 
-  /// The directories above the logs.
-  private func directories(of logs: [LogID]) -> [RemoteDirectoryRecord] {
-    var found: [NodeID: RemoteDirectoryRecord] = [:]
-    for log in logs {
-      var id = nameSpace.node(log)?.parent
-      while let current = id, current != .root, found[current] == nil, let node = nameSpace.node(current) {
-        if let path = nameSpace.path(of: current) {
-          found[current] = RemoteDirectoryRecord(
-            id: current, path: path, attributes: RemoteNodeAttributes(node.attributes))
-        }
-        id = node.parent
-      }
-    }
-    return found.values.sorted { $0.id < $1.id }
+  private func describe(_ directory: NodeID) -> RemoteDirectoryRecord? {
+    guard let node = nameSpace.node(directory), let path = nameSpace.path(of: directory) else { return nil }
+    return RemoteDirectoryRecord(id: directory, path: path, attributes: RemoteNodeAttributes(node.attributes))
   }
 
   /// Whether readers of the chain have read enough elements one by one.
@@ -188,7 +184,7 @@ extension Checkpointer {
 
   // MARK: The manifest
 
-  private func record(_ said: Statement, _ removed: [LogID]) throws(AofError) {
+  private func record(_ said: Statement, _ removed: [LogID], _ directories: [ChangedDirectory]) throws(AofError) {
     let time = environment.clock.now()
     var isTrue = true
     for upload in said.uploads {
@@ -200,7 +196,8 @@ extension Checkpointer {
     // that the chain has an element which it does not know.
     if !isTrue { state.withLock { $0.mustTellAll = true } }
     try manifest.recordPublished(
-      said.publications, removed: removed, sequence: isTrue ? said.sequence : nil, isSnapshot: said.isSnapshot, at: time)
+      said.publications, removed: removed, directories: directories, sequence: isTrue ? said.sequence : nil,
+      isSnapshot: said.isSnapshot, at: time)
     for upload in said.uploads {
       for new in upload.objects where !new.isMerger { upload.log.chunks.setObject(new.object, of: new.extent) }
       for part in upload.objects.flatMap(\.parts) where part.object == nil { upload.log.joinCache(part.range) }

@@ -108,9 +108,10 @@ final class Checkpointer: Sendable {
     return results
   }
 
-  /// Tells the remote of the logs that are purged, and deletes their objects. Waits for the remote.
+  /// Tells the remote of directories that changed and logs that were purged, and deletes the objects of these `purged`
+  /// ones. Waits for the remote.
   /// - Throws: `remoteFailure`, `fenced`, local failures: then some of it is left to the next checkpoint.
-  func publishRemovals(of logs: [LogID]) throws(AofError) {
+  func publishNames(purged logs: [LogID]) throws(AofError) {
     try begin()
     defer { state.change { $0.isRunning = false } }
     try publish([])

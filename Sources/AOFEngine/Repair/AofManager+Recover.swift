@@ -219,15 +219,14 @@ struct StoreRecovery {
     let names = ManifestNames(nodes: content.nodes, trash: content.trash, nextNode: nil)
     let deletions = Dictionary(content.trash.map { ($0.log, $0.deletedAt) }, uniquingKeysWith: { $1 })
     let nodes = Dictionary(content.nodes.map { ($0.id, $0) }, uniquingKeysWith: { $1 })
-    for node in content.nodes where node.kind == .directory && node.id != .root {
+    for node in content.nodes where node.kind == .directory {
       guard let path = names.path(of: node.id) else { continue }
       record.directories.append(
         RemoteDirectoryRecord(id: node.id, path: path, attributes: RemoteNodeAttributes(node.attributes)))
     }
     for (log, extents) in content.logs {
       let published = extents.prefix { $0.object != nil }
-      guard let node = nodes[log.id], let path = names.path(of: log.id) ?? names.oldPath(of: log.id), !published.isEmpty || log.remote > .zero
-      else { continue }
+      guard let node = nodes[log.id], let path = names.path(of: log.id) ?? names.oldPath(of: log.id) else { continue }
       record.logs.append(
         RemoteLogRecord(
           id: log.id, path: path, attributes: RemoteNodeAttributes(node.attributes), chunkSize: log.chunkSize,

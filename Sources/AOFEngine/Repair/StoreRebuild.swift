@@ -225,7 +225,9 @@ struct StoreRebuild {
     for node in survey.nodes where node.kind == .directory {
       if let path = names.path(of: node.id) { directories.append((node.id, path, node.attributes)) }
     }
-    for directory in state.directories.values where old[directory.id] == nil {
+    // Of a directory that was removed the remote may not have been told.
+    let changed = Set(survey.changedDirectories.map(\.id))
+    for directory in state.directories.values where old[directory.id] == nil && !changed.contains(directory.id) {
       directories.append((directory.id, directory.path, NodeAttributes(directory.attributes)))
     }
     for (id, path, attributes) in directories.sorted(by: { ($0.1.names.count, $0.0) < ($1.1.names.count, $1.0) }) {

@@ -202,6 +202,14 @@ public final class AofManager: Sendable {
     }
     let results = checkpoint(all)
     for log in all { _ = try results[log.id]?.get() }
-    try publishPurges()
+    try publishNames()
   }
+
+  /// Tells the remote of directories that changed and logs that were purged in the background, if there is such news.
+  /// Waits for the remote.
+  package func publishNames() throws(AofError) {
+    if try hasUnpublishedNames() { try services.checkpointer.publishNames(purged: []) }
+  }
+
+  func hasUnpublishedNames() throws(AofError) -> Bool { try services.manifest.hasUnpublishedNames() }
 }

@@ -79,7 +79,15 @@ final class NameSpace: Sendable {
     state.withLock { $0.nodes.values.filter { $0.kind == .log && !$0.isInTrash }.map(\.id) }.sorted()
   }
 
+  /// The ids of all directories, sorted.
+  var directories: [NodeID] {
+    state.withLock { $0.nodes.values.filter { $0.kind == .directory }.map(\.id) }.sorted()
+  }
+
   // MARK: Changes
+
+  /// Waits for a change under way: what the manifest was just seen to have is seen here, too, from now on.
+  func settle() { state.wait { $0.isChanging ? nil : () } }
 
   func addDirectory(_ name: EntryName, in directory: NodeID, attributes: NodeAttributes) throws(AofError) -> NodeRecord {
     try changing { () throws(AofError) in

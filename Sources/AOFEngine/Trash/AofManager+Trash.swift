@@ -104,17 +104,9 @@ extension AofManager {
     }
     let purge = try purgeHere(logs.filter { nameSpace.trashRecord(of: $0) != nil }, deadline: .now + timeout)
     failure = failure ?? purge.failure
-    try services.checkpointer.publishRemovals(of: purge.logs)
+    try services.checkpointer.publishNames(purged: purge.logs)
     if let failure { throw failure }
   }
-
-  /// Tells the remote of what was purged in the background, if there is news. Waits for the remote.
-  package func publishPurges() throws(AofError) {
-    if try hasUnpublishedPurges() { try services.checkpointer.publishRemovals(of: []) }
-  }
-
-  /// Whether the remote is to be told of logs that are gone.
-  func hasUnpublishedPurges() throws(AofError) -> Bool { try services.manifest.hasUnpublishedPurges() }
 
   /// The logs whose time in the trash has passed.
   package func expiredLogs() -> [LogID] {

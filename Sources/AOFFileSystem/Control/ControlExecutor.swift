@@ -61,8 +61,8 @@ package final class ControlExecutor: Sendable {
       case .seal(let target): return try forEach(target, defaultLog, seal)
       case .checkpoint(let target):
         let answer = try forEach(target, defaultLog, andTrash: true, checkpoint)
-        // Where nothing is left to upload, the remote is to learn what was purged all the same.
-        if answer.error == nil { try manager.publishPurges() }
+        // Where nothing is left to upload, the remote is to learn of names all the same.
+        if answer.error == nil { try manager.publishNames() }
         return answer
       case .evict(let target): return try forEach(target, defaultLog, evict)
       case .hydrate(let target, let range):
