@@ -3,7 +3,6 @@
 
 usage: hostile.py FOLDER SCALE [CASE...]
 """
-import errno
 import os
 import random
 import resource
@@ -11,9 +10,12 @@ import shutil
 import stat
 import subprocess
 import sys
+import tempfile
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "lib"))
-from daemon import BINARY, Daemon, await_, error_of, processor_time, resident  # noqa: E402
+LIBRARY = os.path.join(os.path.dirname(os.path.abspath(__file__)), "lib")
+sys.path.insert(0, LIBRARY)
+from daemon import BINARY, Daemon, await_, processor_time, resident  # noqa: E402
+from files import append, error_of, read  # noqa: E402
 
 STRANGER = 65534
 DESCRIPTORS = 1024
@@ -49,19 +51,6 @@ def expect(what, found, *wanted):
     assert found in wanted, f"{what}: {found}, not {' or '.join(map(str, wanted))}"
 
 
-def append(path, content, flags=0):
-    descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | flags, 0o640)
-    try:
-        assert os.write(descriptor, content) == len(content)
-    finally:
-        os.close(descriptor)
-
-
-def read(path):
-    with open(path, "rb") as file:
-        return file.read()
-
-
 def descriptors(daemon):
     return len(os.listdir(f"/proc/{daemon.process.pid}/fd"))
 
@@ -90,7 +79,11 @@ class Cases:
     def daemon(self, name, under=(), options=("--chunk-size", "128KiB")):
         folder = os.path.join(self.folder, name)
         os.makedirs(os.path.join(folder, "mnt"), exist_ok=True)
-        return Daemon(os.path.join(folder, "store"), os.path.join(folder, "mnt"), under, options)
+        store = os.path.join(folder, "store")
+        # Each new log is synced: many of them go where that costs nothing, if the run names such a place.
+        if name in ("many", "creates") and "AOFS_TEST_MEMORY" in os.environ and not os.path.lexists(store):
+            os.symlink(tempfile.mkdtemp(dir=os.environ["AOFS_TEST_MEMORY"]), store)
+        return Daemon(store, os.path.join(folder, "mnt"), under, options)
 
     def names(self):
         """§names: any bytes, kept apart, over a remount."""
@@ -132,12 +125,18 @@ class Cases:
                 ("chmod", os.chmod, (private, 0o777), "EPERM"),
                 ("chown", os.chown, (private, STRANGER, STRANGER), "EPERM"),
                 ("utime", os.utime, (private, (1, 1)), "EPERM"),
+                ("truncating", os.truncate, (private, 6), "EACCES"),
+                ("an attribute", os.getxattr, (private, "user.aof.id"), "EACCES"),
+                ("mkdir", os.mkdir, (daemon.path("new"),), "EACCES"),
+                ("the metrics", os.open, (daemon.path(".ctl/metrics"), os.O_RDONLY), "EACCES"),
                 ("listing the store", os.listdir, (daemon.store,), "EACCES"),
                 ("the control files", os.listdir, (daemon.path(".ctl"),), "EACCES"),
                 ("a command", os.open, (daemon.path(".ctl/command"), os.O_WRONLY), "EACCES"),
             ]:
                 expect(f"{what} by a stranger", as_user(STRANGER, call, *arguments), wanted)
             # What the modes do give.
+            self.owner_rows(daemon.path("own"), "aofs")
+            self.owner_rows(os.path.join(self.folder, "strangers/own"), "other")
             os.mkdir(daemon.path("open"))
             os.chmod(daemon.path("open"), 0o1777)
             own = daemon.path("open/own")
@@ -162,6 +161,17 @@ class Cases:
                     mode = os.lstat(os.path.join(top, name)).st_mode
                     assert not mode & 0o077, f"{top}/{name} is open to others: {oct(mode)}"
             daemon.stop()
+
+    def owner_rows(self, folder, kind):
+        """The rows about permissions and owners, by a stranger in a folder of his."""
+        os.mkdir(folder)
+        os.chown(folder, STRANGER, STRANGER)
+        # He may not reach the folder of the suites.
+        for name in ("owner_rows.py", "files.py"):
+            shutil.copy(os.path.join(LIBRARY, name), self.folder)
+        command = ["python3", "-B", os.path.join(self.folder, "owner_rows.py"), folder, kind]
+        done = subprocess.run(command, user=STRANGER, group=STRANGER, extra_groups=[], stderr=subprocess.PIPE, text=True, check=False)
+        assert done.returncode == 0, f"{kind}: {done.stderr}"
 
     def planted_links(self):
         """A link in the store leads nowhere: what lies outside is neither read nor written."""
@@ -349,13 +359,14 @@ class Cases:
         # The user may not reach the folder that it was built in.
         shutil.copy(BINARY, os.path.join(folder, "aofs"))
         os.chown(folder, STRANGER, STRANGER)
-        shutil.copy(os.path.join(os.path.dirname(os.path.abspath(__file__)), "lib/own_mount.sh"), os.path.join(folder, "user.sh"))
+        for name in ("own_mount.sh", "owner_rows.py", "files.py"):
+            shutil.copy(os.path.join(LIBRARY, name), folder)
         # In a mount namespace of its own, where /dev/fuse may be opened as on most machines.
         outer = f"""
             mknod fuse c 10 229 && chmod 666 fuse && mount --bind fuse /dev/fuse && [ -w /dev/fuse ] || exit 77
-            setpriv --reuid={STRANGER} --regid={STRANGER} --clear-groups -- sh user.sh mount || exit 1
+            setpriv --reuid={STRANGER} --regid={STRANGER} --clear-groups -- sh own_mount.sh mount || exit 1
             ls mnt 2>/dev/null && echo 'root sees the mount' >&2
-            setpriv --reuid={STRANGER} --regid={STRANGER} --clear-groups -- sh user.sh end
+            setpriv --reuid={STRANGER} --regid={STRANGER} --clear-groups -- sh own_mount.sh end
         """
         command = ["unshare", "-m", "--propagation", "private", "sh", "-c", outer]
         environment = dict(os.environ, HOME=folder)

@@ -1,10 +1,11 @@
 """A daemon on a real mount, and faults for its system calls. Everything is taken down at the end of a `with`."""
-import errno
 import os
 import resource
 import signal
 import subprocess
 import time
+
+from files import error_of
 
 BINARY = os.environ["AOFS_BINARY"]
 
@@ -16,15 +17,6 @@ def await_(what, condition, seconds=60):
             return
         time.sleep(0.05)
     raise AssertionError(f"not within a minute: {what}")
-
-
-def error_of(call, *arguments):
-    """The name of the errno of a call, or None for one that succeeds."""
-    try:
-        call(*arguments)
-    except OSError as error:
-        return errno.errorcode.get(error.errno, str(error.errno))
-    return None
 
 
 def resident(pid):

@@ -1,8 +1,8 @@
 # Helpers of the system suites: a daemon on a folder of the suite's own, taken down at its end.
 # shellcheck shell=bash
 #
-# Sets: work (the suite's folder), store, mnt, place. Defines: skip, fail, await, start_daemon, stop_daemon, kill_daemon,
-# clear_dead_mount, control, start_client, end_clients, make_disk.
+# Sets: work (the suite's folder), store, mnt, place; at_end is the suite's to fill. Defines: skip, fail, await, start_daemon,
+# stop_daemon, kill_daemon, clear_dead_mount, control, start_client, end_clients, make_disk, remove_disk.
 
 set -uo pipefail
 
@@ -22,6 +22,8 @@ mkdir "$mnt" "$place"
 daemon=
 clients=()
 disks=()
+# Functions that end what a suite has started beside these.
+at_end=()
 
 # What the machine lacks is said, and counted as neither passed nor failed.
 skip() {
@@ -140,8 +142,9 @@ remove_disk() {
 }
 
 cleanup() {
-  local status=$?
+  local status=$? action
   trap - EXIT INT TERM
+  for action in "${at_end[@]}"; do "$action"; done
   if [ ${#clients[@]} -gt 0 ]; then
     kill -9 "${clients[@]}" 2>/dev/null
     wait "${clients[@]}" 2>/dev/null
