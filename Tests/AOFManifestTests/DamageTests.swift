@@ -35,7 +35,8 @@ import Testing
     _ = try manifest.walDirectories()
     for log in try manifest.logs() {
       _ = try manifest.extents(of: log.id)
-      _ = try manifest.unpublished(of: log.id)
+      // A damaged tree may list a row that it does not find.
+      do throws(AofError) { _ = try manifest.unpublished(of: log.id) } catch where error.code == .notFound {}
       _ = try manifest.extents(of: log.id, in: 0..<4096)
     }
     _ = try manifest.deletableObjects()
