@@ -42,7 +42,7 @@ grew() { [ "$(written)" -gt $((before + 300)) ]; }
 all_refused() { [ "$(grep -c '^refused' "$work/client.log")" -ge 3 ]; }
 
 opens() {
-  "$aofs" mount -f "$store" "$mnt" >"$work/opening.log" 2>&1 &
+  "$aofs" mount -f "$store" "$mnt" > >(tee "$work/opening.log" >>"$work/daemon.log") 2>&1 &
   daemon=$!
   await answers_or_died || fail "$type: no mount of the full disk after a minute"
   mounted && return 0

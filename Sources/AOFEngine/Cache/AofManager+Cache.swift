@@ -141,7 +141,9 @@ extension Aof {
   }
 
   /// Makes room for bytes that come back from the remote, as far as anything may go for them.
+  /// - Throws: `noSpace` on a full disk, whose last space is not for copies; local failures.
   func makeRoomForCopies(_ byteCount: Int) throws(AofError) {
+    try services.reserve.admitGrowth()
     if let target = services.cache.target(for: byteCount) { try services.evictor.makeRoom(downTo: target) }
   }
 }

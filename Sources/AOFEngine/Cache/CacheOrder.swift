@@ -38,7 +38,7 @@ struct CacheGroup: Hashable {
 /// again and again. At the end of the main queue who was read since is put back, once for each of up to three reads. Who
 /// comes back soon after having left goes into the main queue at once.
 ///
-/// A state without locks or disk. Some 80 bytes for each group on the disk; what is evicted costs 16 for a while.
+/// A state without locks or disk. By the size of its parts some 80 bytes for each group on the disk; what is evicted costs 16 for a while.
 struct CacheOrder {
   enum Queue { case small, main }
 

@@ -103,7 +103,8 @@ struct FrameFetch {
         download.chunk.beginFill()
         isFilling = true
       }
-      loaded.append(Loaded(frame: frame, hasRoom: services.cache.reserve(frame.range.byteCount)))
+      let hasRoom = services.reserve.admitsGrowth && services.cache.reserve(frame.range.byteCount)
+      loaded.append(Loaded(frame: frame, hasRoom: hasRoom))
       hydrator.loaded(download, frame)
     }
     return loaded

@@ -6,7 +6,7 @@ import Synchronization
 /// which is what brings space back, can finish.
 ///
 /// A file of its own that holds nothing. It is given up to the first work that finds the disk full, and taken again once there
-/// is room. Until then appends are refused: they would take that space from the work that it was given up for.
+/// is room. Until then appends are refused, and nothing is cached: they would take that space from the work that it was given up for.
 final class SpaceReserve: Sendable {
   private let path: String
   private let size: Int
@@ -34,11 +34,17 @@ final class SpaceReserve: Sendable {
     return try body()
   }
 
-  /// - Throws: `noSpace` while what was set aside is needed for other work. Costs a look at a flag otherwise.
-  func admitAppend() throws(AofError) {
-    guard isGivenUp.load(ordering: .relaxed) else { return }
+  /// Whether ``admitGrowth()`` returns.
+  var admitsGrowth: Bool {
+    guard isGivenUp.load(ordering: .relaxed) else { return true }
     refill()
-    guard isGivenUp.load(ordering: .relaxed) else { return }
+    return !isGivenUp.load(ordering: .relaxed)
+  }
+
+  /// For appends, and copies of what the remote holds: they come after the work that the space was given up for.
+  /// - Throws: `noSpace` while that needs it. Costs a look at a flag otherwise.
+  func admitGrowth() throws(AofError) {
+    guard !admitsGrowth else { return }
     throw AofError(
       .noSpace, "the disk of the store is full but for what sealing and evicting need",
       remedy: "free at least \(ByteCount(rawValue: UInt64(size) * 2)) there: checkpoint and evict logs, or trim them")

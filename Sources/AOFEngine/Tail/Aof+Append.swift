@@ -81,7 +81,7 @@ extension Aof {
       guard expected == nil || expected == tail else { throw Self.notAtTail(expected: expected, tail: tail) }
       return tail
     }
-    try services.reserve.admitAppend()
+    try services.reserve.admitGrowth()
     var pending = PendingAppend(.inline, records, byteCount: byteCount, expected: expected, log: self)
     try wal.append(&pending)
     while case .mustMakeRoom = pending.phase {

@@ -14,7 +14,7 @@ extension Aof {
     _ payloads: UnsafeBufferPointer<UnsafeRawBufferPointer>, byteCount: Int, expecting expected: LSN?
   ) throws(AofError) -> LSN {
     try checkSize(byteCount, records: payloads.count)
-    try services.reserve.admitAppend()
+    try services.reserve.admitGrowth()
     let lsn = try takeTurn(byteCount, expected: expected)
     defer { endTurn() }
     // Bytes of a chunk file past the tail mean nothing, so an append that fails from here on leaves nothing behind.
