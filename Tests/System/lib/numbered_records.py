@@ -92,6 +92,8 @@ def retry(*arguments):
     failures = {}
     writer = Writer(*arguments)
     while not stopped:
+        # The pace of a busy log. Any faster, and on a fast disk each checkpoint has more to do than the one before.
+        time.sleep(0.002)
         try:
             writer.step()
         except OSError as error:
