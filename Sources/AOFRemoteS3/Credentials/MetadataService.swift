@@ -50,20 +50,7 @@ struct MetadataService: Sendable {
     request.collectedLimit = 64 << 10
     request.mayUseProxy = url.hasPrefix("https://")
     if method == .put { request.body = UnsafeRawBufferPointer(start: nil, count: 0) }
-    var attempt = 0
-    while true {
-      attempt += 1
-      let response: HTTPResponse
-      do throws(HTTPFailure) {
-        response = try transport.perform(request)
-      } catch {
-        if error.isTransient, attempt < Self.attempts { continue }
-        throw MetadataFailure(message: "\(url): \(error.message)")
-      }
-      if response.isSuccess { return response.body }
-      if response.status >= 500, attempt < Self.attempts { continue }
-      throw MetadataFailure(message: "\(url) answered \(response.status)")
-    }
+    return try transport.ask(request, attempts: Self.attempts, of: url).body
   }
 
   /// As ECS, EKS and EC2 write it.
@@ -73,5 +60,30 @@ struct MetadataService: Sendable {
     var SecretAccessKey: String?
     var Token: String?
     var Expiration: String?
+  }
+}
+
+extension HTTPTransport {
+  /// Sends a request for credentials, and again where that may help.
+  /// - Parameters:
+  ///   - name: of whoever is asked, for messages.
+  ///   - reason: what a refusal says beside its status; nothing secret.
+  func ask(
+    _ request: HTTPRequest, attempts: Int, of name: String, reason: (HTTPResponse) -> String = { _ in "" }
+  ) throws(MetadataFailure) -> HTTPResponse {
+    var attempt = 0
+    while true {
+      attempt += 1
+      let response: HTTPResponse
+      do throws(HTTPFailure) {
+        response = try perform(request)
+      } catch {
+        if error.isTransient, attempt < attempts { continue }
+        throw MetadataFailure(message: "\(name): \(error.message)")
+      }
+      if response.isSuccess { return response }
+      if response.status >= 500, attempt < attempts { continue }
+      throw MetadataFailure(message: "\(name) answered \(response.status)" + reason(response))
+    }
   }
 }

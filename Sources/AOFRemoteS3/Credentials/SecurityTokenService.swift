@@ -73,20 +73,7 @@ struct SecurityTokenService: Sendable {
     request.body = body
     request.collectedLimit = 64 << 10
     request.mayUseProxy = endpoint.hasPrefix("https://")
-    var attempt = 0
-    while true {
-      attempt += 1
-      let response: HTTPResponse
-      do throws(HTTPFailure) {
-        response = try transport.perform(request)
-      } catch {
-        if error.isTransient, attempt < Self.attempts { continue }
-        throw MetadataFailure(message: "\(endpoint): \(error.message)")
-      }
-      if response.isSuccess { return response }
-      if response.status >= 500, attempt < Self.attempts { continue }
-      throw MetadataFailure(message: "\(endpoint) answered \(response.status)" + Self.reason(response))
-    }
+    return try transport.ask(request, attempts: Self.attempts, of: endpoint, reason: Self.reason)
   }
 
   private func headers(
