@@ -11,6 +11,11 @@ struct CacheGroup: Hashable {
 
   private static func size(_ chunkSize: ChunkSize) -> UInt64 { min(size, chunkSize.byteCount.rawValue) }
 
+  /// The group of the byte at `lsn`.
+  static func holding(_ lsn: LSN, of log: LogID, _ chunkSize: ChunkSize) -> CacheGroup {
+    CacheGroup(log: log, number: lsn.rawValue / size(chunkSize))
+  }
+
   /// The groups that hold bytes of `range`, with how many.
   static func covering(
     _ range: Range<LSN>, of log: LogID, _ chunkSize: ChunkSize

@@ -24,9 +24,6 @@ package final class LogReader: Sendable {
     guard !range.isEmpty else { return }
     let services = log.services
     touch(range)
-    let share = services.hydrator.aheadShare(of: number)
-    // Of what does not fit into the cache, the first frames would be gone before they are read.
-    let limit = min(share, services.cache.limit / 8)
     let (action, size) = window.withLock { window in
       (window.read(range, waited: waited, limit: limit, now: services.environment.clock.now), window.size)
     }
@@ -42,14 +39,23 @@ package final class LogReader: Sendable {
     }
   }
 
+  private var limit: Int {
+    // Of what does not fit into the cache, the first frames would be gone before they are read.
+    min(log.services.hydrator.aheadShare(of: number), log.services.cache.limit / 8)
+  }
+
   private func touch(_ range: Range<LSN>) {
-    let groups = Array(CacheGroup.covering(range, of: log.id, log.chunkSize).map(\.group))
-    let last = place.withLock { place in
-      defer { place = groups.last }
+    let first = CacheGroup.holding(range.lowerBound, of: log.id, log.chunkSize)
+    let last = CacheGroup.holding(LSN(rawValue: range.upperBound.rawValue - 1), of: log.id, log.chunkSize)
+    let previous = place.withLock { place in
+      defer { place = last }
       return place
     }
-    guard groups != [last] else { return }
-    log.services.cacheOrder.withLock { order in for group in groups where group != last { order.touch(group) } }
+    guard first != previous || last != previous else { return }
+    let groups = CacheGroup.covering(range, of: log.id, log.chunkSize)
+    log.services.cacheOrder.withLock { order in
+      for (group, _) in groups where group != previous { order.touch(group) }
+    }
   }
 
   /// Gives up what was fetched ahead and is not here yet.

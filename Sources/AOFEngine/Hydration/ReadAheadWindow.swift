@@ -34,8 +34,10 @@ struct ReadAheadWindow {
 
   /// - Parameters:
   ///   - waited: whether the reader had to wait for the remote.
-  ///   - limit: what the window may take, in bytes.
-  mutating func read(_ range: Range<LSN>, waited: Bool, limit: Int, now: () -> UnixTime) -> Action {
+  ///   - limit: what the window may take, in bytes; asked for only where there is a window.
+  mutating func read(
+    _ range: Range<LSN>, waited: Bool, limit: @autoclosure () -> Int, now: () -> UnixTime
+  ) -> Action {
     guard isInPlace(range) else {
       let hadWindow = size > 0
       self = ReadAheadWindow()
@@ -45,7 +47,8 @@ struct ReadAheadWindow {
     guard inOrder > 0, let position = expected else { return .nothing }
     consumed += range.byteCount
     if waited { grow(now) }
-    size = min(size, limit)
+    guard size > 0 else { return .nothing }
+    size = min(size, limit())
     return request(from: position)
   }
 
