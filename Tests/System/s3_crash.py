@@ -12,7 +12,7 @@ import subprocess
 import sys
 import threading
 import time
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "lib"))
 from buckets import aofs, append, command, set_rules, signed_get
@@ -41,7 +41,7 @@ def listed(query, entry, field):
         following = re.search("<NextContinuationToken>(.*?)</NextContinuationToken>", page)
         if not following:
             return found
-        marker = f"&continuation-token={following[1]}"
+        marker = f"&continuation-token={quote(unquote(following[1]), safe='')}"
 
 
 def objects():
