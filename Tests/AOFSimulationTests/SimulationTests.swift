@@ -12,6 +12,9 @@ import Testing
     for seed in Seeds.chosen where seed % UInt64(Self.hands) == UInt64(hand) { try check(seed) }
   }
 
+  /// Seeds beyond those of an ordinary run that once found something.
+  @Test(arguments: [5895, 7737]) func whatWasFoundStaysMended(seed: UInt64) throws { try check(seed) }
+
   private func check(_ seed: UInt64) throws {
     let script = Script(seed: seed)
     guard try Simulation.run(script).violation != nil else { return }

@@ -23,8 +23,7 @@ extension Checkpointer {
       }
     }
     guard !news.isEmpty || !removed.isEmpty || !directories.isEmpty || state.withLock({ $0.mustTellAll }) else { return }
-    if news.isEmpty, directories.allSatisfy({ nameSpace.node($0.id) == nil }), state.withLock({ $0.sequence == 0 }) {
-      // The remote was never told of anything.
+    if news.isEmpty, directories.allSatisfy({ nameSpace.node($0.id) == nil }), try isUntouched(whenPurging: removed) {
       return try manifest.recordPublished(
         [], removed: removed, directories: directories, sequence: 0, at: environment.clock.now())
     }
@@ -34,6 +33,13 @@ extension Checkpointer {
     }
     for upload in news where !said.uploads.contains(where: { $0.log.id == upload.log.id }) { try abandon(upload) }
     try record(said, removed, directories)
+  }
+
+  /// Whether the remote has nothing of the store: no element, and no object that an upload of these purged logs left.
+  private func isUntouched(whenPurging logs: [LogID]) throws(AofError) -> Bool {
+    guard state.withLock({ $0.sequence == 0 }) else { return false }
+    if logs.isEmpty { return true }
+    return try RemoteManifestStore.header(of: remote) == nil
   }
 
   private func abandon(_ upload: Upload) throws(AofError) {
