@@ -36,12 +36,13 @@ def listed(query, entry, field):
     """The values of a field in all entries of a listing, page by page."""
     found, marker = [], ""
     while True:
-        page = signed_get(f"{ENDPOINT}/logs?{query}{marker}").decode()
+        # curl signs a query as it is, and it is to be in the order of the names.
+        page = signed_get(f"{ENDPOINT}/logs?{marker}{query}").decode()
         found += [unquote(value) for value in re.findall(f"<{entry}>.*?<{field}>(.*?)</{field}>", page, re.DOTALL)]
         following = re.search("<NextContinuationToken>(.*?)</NextContinuationToken>", page)
         if not following:
             return found
-        marker = f"&continuation-token={quote(unquote(following[1]), safe='')}"
+        marker = f"continuation-token={quote(unquote(following[1]), safe='')}&"
 
 
 def objects():
