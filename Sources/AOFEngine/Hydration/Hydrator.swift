@@ -30,7 +30,8 @@ final class Hydrator: Sendable {
   ///   - budget: the bytes of memory that downloads may take.
   init(_ queue: any JobQueue, budget: Int) {
     self.queue = queue
-    pool = BufferPool(keeping: budget / 8)
+    // Pages that come new from the kernel cost as much as unpacking what they are for.
+    pool = BufferPool(keeping: budget / 2)
     state = Monitor(State(schedule: DownloadSchedule(budget: budget, pool: pool)))
   }
 
