@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Builds the fuzzers with libFuzzer and AddressSanitizer, and runs each target in turn.
+# Builds the fuzzers with libFuzzer and AddressSanitizer, and runs its targets, as many at a time as there are
+# processors.
 #
 # usage: Tests/fuzz.sh [SECONDS] [TARGET…]     (default: 60 seconds for each target)
 #
@@ -26,22 +27,27 @@ fuzzer=$(swift build "${build[@]}" --show-bin-path)/AOFFuzzer || exit 1
 
 [ $# -gt 0 ] || mapfile -t targets < <("$fuzzer")
 [ $# -eq 0 ] || targets=("$@")
+
+# Fuzzes one target; what there is to say comes at its end, in one piece.
+fuzz() {
+  local target=$1 found=.build-fuzz/findings/$1 new=.build-fuzz/corpus/$1 status answer
+  mkdir -p "$found" "$new"
+  AOFS_FUZZ_TARGET=$target AOFS_FUZZ_SEEDS=$new "$fuzzer" || { echo "fuzz.sh: there is no $target" >&2; return 1; }
+  AOFS_FUZZ_TARGET=$target "$fuzzer" -max_total_time="$seconds" -max_len=16384 -timeout=10 -rss_limit_mb=2048 \
+    -print_final_stats=1 -verbosity=1 -artifact_prefix="$found/" "$new" "Tests/AOFFuzzing/Corpus/$target" >"$new.log" 2>&1
+  status=$?
+  answer=$(grep -E '^stat::number_of_executed_units|DONE|finding:|SUMMARY|Test unit written' "$new.log")
+  [ "$status" -eq 0 ] || answer+=$'\n'"$target: a finding, see $new.log"
+  printf '== %s\n%s\n' "$target" "$answer"
+  return "$status"
+}
+
+# As many at a time as there are processors.
 failed=0
 for target in "${targets[@]}"; do
-  echo "== $target"
-  found=.build-fuzz/findings/$target
-  new=.build-fuzz/corpus/$target
-  mkdir -p "$found" "$new"
-  committed=Tests/AOFFuzzing/Corpus/$target
-  AOFS_FUZZ_TARGET=$target AOFS_FUZZ_SEEDS=$new "$fuzzer" || { echo "fuzz.sh: there is no $target" >&2; exit 1; }
-  AOFS_FUZZ_TARGET=$target "$fuzzer" -max_total_time="$seconds" -max_len=16384 -timeout=10 -rss_limit_mb=2048 \
-    -print_final_stats=1 -verbosity=1 -artifact_prefix="$found/" "$new" "$committed" >"$new.log" 2>&1
-  status=$?
-  grep -E '^stat::number_of_executed_units|DONE|finding:|SUMMARY|Test unit written' "$new.log"
-  if [ "$status" -ne 0 ]; then
-    failed=$((failed + 1))
-    echo "$target: a finding, see $new.log"
-  fi
+  if [ "$(jobs -rp | wc -l)" -ge "$(nproc)" ]; then wait -n || failed=$((failed + 1)); fi
+  fuzz "$target" &
 done
+while [ -n "$(jobs -p)" ]; do wait -n || failed=$((failed + 1)); done
 echo "${#targets[@]} targets, $failed with findings"
 [ "$failed" -eq 0 ]
