@@ -54,7 +54,8 @@ enum MountOptionsTarget {
     try promise(Set(list.kernel).count == list.kernel.count, "the kernel gets an option twice")
     try promise(list.kernel.allSatisfy(MountOptionList.passed.contains), "the kernel gets what is not for it")
     try promise(list.settings.values.allSatisfy { !$0.isEmpty }, "a setting without a value")
-    let written = list.kernel + list.settings.sorted { $0.key.rawValue < $1.key.rawValue }.map { setting, value in
+    let switches = list.switches.map(\.rawValue).sorted()
+    let written = list.kernel + switches + list.settings.sorted { $0.key.rawValue < $1.key.rawValue }.map { setting, value in
       setting.rawValue + "=" + value.split(separator: ",", omittingEmptySubsequences: false).joined(separator: "\\,")
     }
     // A backslash before a comma of the value would be taken for the comma's own.
