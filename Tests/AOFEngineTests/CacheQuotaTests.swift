@@ -37,6 +37,44 @@ import Testing
     #expect(try log.verify().problems.isEmpty)
   }
 
+  /// A killed process writes nothing down; its copies must not take the quota for ever.
+  @Test mutating func copiesThatAKilledProcessHadFetchedMakeRoom() throws {
+    let log = try store.log()
+    let bytes = noise.bytes(14 * Self.chunk)
+    try log.append(bytes)
+    try log.checkpoint()
+    try log.evict()
+    try store.close()
+    #expect(try store.log().contents() == bytes)
+    store.waitForDownloads()
+    #expect(try usage().total > 1 << 20)
+    store.abandon()
+    // Nothing of what comes now can leave the disk.
+    let again = try store.log()
+    let more = noise.bytes(8 * Self.chunk)
+    for start in stride(from: 0, to: more.count, by: Self.chunk) {
+      try again.append(Array(more[start..<(start + Self.chunk)]))
+      try again.sealTail()
+    }
+    store.waitForMaintenance()
+    #expect(try usage().total <= 2 << 20)
+    #expect(try again.contents() == bytes + more)
+  }
+
+  @Test mutating func anEvictionTakesWhatAKilledProcessHadFetched() throws {
+    let log = try store.log()
+    try log.append(noise.bytes(8 * Self.chunk))
+    try log.checkpoint()
+    try log.evict()
+    try store.close()
+    try store.log().hydrate()
+    store.abandon()
+    let again = try store.log()
+    #expect(try usage().total >= 8 * Self.chunk)
+    try again.evict()
+    #expect(try usage().total < Self.chunk)
+  }
+
   @Test mutating func whatTheRemoteLacksIsNeverEvictedAndAppendsAreRefused() throws {
     try FileManager.default.createDirectory(at: store.directory, withIntermediateDirectories: true)
     let remote = FaultyRemote(try DirectoryStore(path: store.directory.path + "/remote", create: true))

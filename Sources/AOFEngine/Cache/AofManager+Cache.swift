@@ -41,7 +41,11 @@ extension AofManager {
           missing -= Int64(CacheGroup.size)
         }
       }
-      guard !victims.isEmpty else { return }
+      guard !victims.isEmpty else {
+        // What takes the room is what nobody knows of, if anything.
+        guard try discardStrays() else { return }
+        continue
+      }
       for (id, victims) in victims.sorted(by: { $0.key < $1.key }) {
         do throws(AofError) {
           kept += try log(id).evict(victims, keepingLast: residentTail)
@@ -50,6 +54,24 @@ extension AofManager {
         }
       }
     }
+  }
+
+  /// Frees what processes that were killed had fetched and not written down, once. False if that was done before.
+  private func discardStrays() throws(AofError) -> Bool {
+    let isNew = services.evictor.hasDiscardedStrays.withLock { isDone in
+      defer { isDone = true }
+      return !isDone
+    }
+    guard isNew else { return false }
+    for id in state.withLock({ $0.descriptors.keys.sorted() }) {
+      do throws(AofError) {
+        let log = try log(id)
+        try log.underMaintenance { () throws(AofError) in try log.discardStrays() }
+      } catch where error.code == .purged || error.code == .notFound {
+        // It has no files any more.
+      }
+    }
+    return true
   }
 
   /// Learns what lies on the disk since before the store was opened, once: what was sealed first may go first.
@@ -75,6 +97,8 @@ final class Evictor: Sendable {
   private let isBusy = Monitor(false)
   /// Whether the order of eviction has what lay on the disk when the store was opened.
   let hasOrder = Lock(false)
+  /// Whether files were freed of what is in them and counts as gone.
+  let hasDiscardedStrays = Lock(false)
   private let action = Lock<(@Sendable (Int) throws(AofError) -> Void)?>(nil)
 
   func use(_ action: @escaping @Sendable (Int) throws(AofError) -> Void) { self.action.withLock { $0 = action } }

@@ -2,7 +2,7 @@ import AOFCore
 import AOFManifest
 import AOFSystem
 
-/// The sealed chunks of one log that are in use, loaded from the manifest as they are asked for.
+/// The sealed chunks of one log that are in use, loaded from the manifest as they are asked for, and some that were.
 ///
 /// Lock order: the table's lock, then a chunk's.
 final class ChunkTable: Sendable {
@@ -10,12 +10,19 @@ final class ChunkTable: Sendable {
     var chunks: [ChunkID: SealedChunk] = [:]
     /// Counts the changes of the manifest's extents, so that a load that raced with one is repeated.
     var revision = 0
+    /// Whether somebody was told that there are too many.
+    var isCrowded = false
   }
+
+  /// How many stay for who may ask for them again; a chunk of 64 MiB takes some 8 KiB of memory.
+  static let kept = 256
 
   private let log: LogID
   private let chunkSize: ChunkSize
   private let manifest: Manifest
   private let state = Lock(State())
+  /// Called, outside of all locks, when there are twice as many as are kept: ``unload()`` is to be called soon.
+  let whenCrowded = Lock<(@Sendable () -> Void)?>(nil)
 
   init(log: LogID, chunkSize: ChunkSize, services: EngineServices) {
     self.log = log
@@ -29,14 +36,30 @@ final class ChunkTable: Sendable {
       let (known, revision) = state.withLock { ($0.chunks[id], $0.revision) }
       if let known { return known }
       let extents = try manifest.extents(of: log, in: chunkSize.chunkStart(id)..<chunkSize.chunkEnd(id))
-      let chunk = state.withLock { state -> SealedChunk? in
-        if let known = state.chunks[id] { return known }
-        guard state.revision == revision else { return nil }
+      let (chunk, isCrowded) = state.withLock { state -> (SealedChunk?, Bool) in
+        if let known = state.chunks[id] { return (known, false) }
+        guard state.revision == revision else { return (nil, false) }
         let chunk = SealedChunk(id: id, extents: extents)
         state.chunks[id] = chunk
-        return chunk
+        guard state.chunks.count >= 2 * Self.kept, !state.isCrowded else { return (chunk, false) }
+        state.isCrowded = true
+        return (chunk, true)
       }
+      if isCrowded, let action = whenCrowded.withLock({ $0 }) { action() }
       if let chunk { return chunk }
+    }
+  }
+
+  /// Lets go of chunks that nobody uses, and of which the manifest knows all that need be known, until few are left.
+  func unload() {
+    state.withLock { state in
+      state.isCrowded = false
+      for id in Array(state.chunks.keys) where state.chunks.count > Self.kept {
+        guard let index = state.chunks.index(forKey: id) else { continue }
+        // Who holds the chunk goes on with it, and must not meet another one in its place.
+        guard isKnownUniquelyReferenced(&state.chunks.values[index]), state.chunks.values[index].isAtRest else { continue }
+        state.chunks.remove(at: index)
+      }
     }
   }
 

@@ -216,6 +216,9 @@ public final class LocalChunkStore: Sendable {
     }
   }
 
+  /// The chunks of a log that have files.
+  func chunks(of log: LogID) throws(AofError) -> [ChunkID] { try chunkFiles(of: log).map(\.id).sorted() }
+
   /// The chunk files that there are of a log.
   private func chunkFiles(of log: LogID) throws(AofError) -> [(id: ChunkID, path: String)] {
     guard let directory = state.withLock({ $0.directories[log] }), disk.exists(directory) else { return [] }

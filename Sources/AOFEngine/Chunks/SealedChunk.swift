@@ -203,6 +203,26 @@ final class SealedChunk: Sendable {
     }
   }
 
+  /// Claims the frames that count as gone: nobody fills them until ``endEviction()``.
+  /// - Returns: where their bytes would be.
+  func beginDiscarding() -> [Range<LSN>] {
+    state.wait { state -> Void? in
+      if state.isEvicting { return nil }
+      state.isEvicting = true
+      return ()
+    }
+    waitForFills()
+    return state.withLock { state in
+      state.extents.flatMap { extent in extent.frames.filter { !extent.resident[$0.index] } }.reduce(into: []) { ranges, frame in
+        if let last = ranges.last, last.upperBound == frame.range.lowerBound {
+          ranges[ranges.count - 1] = last.lowerBound..<frame.range.upperBound
+        } else {
+          ranges.append(frame.range)
+        }
+      }
+    }
+  }
+
   func endEviction() { state.change { $0.isEvicting = false } }
 
   /// Records the object that holds the extent now, if the log still has it.
@@ -236,6 +256,23 @@ final class SealedChunk: Sendable {
   }
 
   var extents: [Extent] { state.withLock { $0.extents } }
+
+  /// Whether the chunk could be loaded again as it is, but for what was verified.
+  var isAtRest: Bool {
+    state.withLock { state in
+      state.leases == 0 && state.fills == 0 && !state.isEvicting
+        && state.extents.allSatisfy { $0.resident == $0.record.residency && $0.ahead.isEmpty }
+    }
+  }
+
+  /// The manifest says of an extent's frames which are on the local disk.
+  func didRecord(_ residency: Bitmap, of range: Range<LSN>) {
+    state.withLock { state in
+      for index in state.extents.indices where state.extents[index].record.range == range {
+        state.extents[index].record.residency = residency
+      }
+    }
+  }
 }
 
 extension SealedChunk.Extent {

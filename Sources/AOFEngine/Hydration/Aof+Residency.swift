@@ -58,7 +58,8 @@ extension Aof {
   @discardableResult
   public func evict(keepingLast bytes: Int = 0) throws(AofError) -> ByteCount {
     try underMaintenance { () throws(AofError) in
-      try evict(sealedChunks().map { ($0, nil) }, keepingLast: bytes)
+      try discardStrays()
+      return try evict(sealedChunks().map { ($0, nil) }, keepingLast: bytes)
     }
   }
 
@@ -91,14 +92,40 @@ extension Aof {
     return freed
   }
 
+  /// Frees what the chunk files hold of frames that count as gone: a process that was killed had brought these back, and
+  /// had not written that down. The caller does the log's maintenance.
+  func discardStrays() throws(AofError) {
+    for number in try services.localChunks.chunks(of: id) {
+      let chunk = try chunks.chunk(number)
+      let ranges = chunk.beginDiscarding()
+      defer { chunk.endEviction() }
+      for range in ranges { try services.localChunks.discard(range, of: id, chunkSize: chunkSize) }
+    }
+  }
+
+  // MARK: What the manifest knows
+
   /// Writes down which frames are on the local disk, so that the next opening need not fetch them again.
   func recordResidency() throws(AofError) {
-    var changes: [(log: LogID, range: Range<LSN>, residency: Bitmap)] = []
+    var changes: [(chunk: SealedChunk, range: Range<LSN>, residency: Bitmap)] = []
     for chunk in chunks.loaded {
       for extent in chunk.extents where extent.resident != extent.record.residency {
-        changes.append((id, extent.record.range, extent.resident))
+        changes.append((chunk, extent.record.range, extent.resident))
       }
     }
-    try services.manifest.recordResidency(changes)
+    try services.manifest.recordResidency(changes.map { (id, $0.range, $0.residency) })
+    for (chunk, range, residency) in changes { chunk.didRecord(residency, of: range) }
+  }
+
+  /// Lets go in the background of chunks that nobody uses: there are more of them than memory should hold.
+  func queueUnloading() {
+    services.maintenance.add { [self] in
+      do throws(AofError) {
+        try underMaintenance { () throws(AofError) in try recordResidency() }
+      } catch {
+        services.observation.report(error, "what of log \(id) is on the local disk could not be written down")
+      }
+      chunks.unload()
+    }
   }
 }
