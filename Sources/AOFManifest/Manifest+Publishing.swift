@@ -84,6 +84,19 @@ extension Manifest {
     }
   }
 
+  /// How far the logs are sealed.
+  package func sealedPast() throws(AofError) -> SealedPast {
+    try read { database in
+      var past = SealedPast(nextNode: try Self.counter(Self.nextNode, database))
+      for row in try Row.fetchAll(database, sql: "SELECT id, generation, sealed_lsn FROM logs") {
+        past.logs[LogID(rawValue: try row.natural("id"))] = (
+          Generation(rawValue: try row.checked("generation")), try row.lsn("sealed_lsn")
+        )
+      }
+      return past
+    }
+  }
+
   static func state(_ row: Row, extents: [AofChunkRecord], _ database: Database) throws -> UnpublishedState {
     let record = try Self.log(row)
     return UnpublishedState(

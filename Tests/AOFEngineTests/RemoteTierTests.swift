@@ -183,4 +183,34 @@ import Testing
     #expect(#expect(throws: AofError.self) { try store.log().checkpoint() }?.code == .fenced)
     #expect(try store.log().contents() == [1, 3])
   }
+
+  /// A store directory that was brought back from a backup, while the remote had gone on.
+  @Test func anOlderCopyPublishesNothingOverWhatIsNewer() throws {
+    let (store, remote) = try faulty()
+    try store.log().append([1])
+    try store.log().checkpoint()
+    for newer in 0..<3 {
+      let copy = try store.crashed()
+      copy.remote = remote
+      switch newer {
+      case 0:
+        try store.log().append([2])
+        try store.log().checkpoint()
+      case 1:
+        try store.log().truncate(TruncationRequest(.tail, at: LSN(rawValue: 1), timeout: .seconds(60)))
+        try store.log().checkpoint()
+      default:
+        try store.log("other").append([3])
+        try store.manager().checkpoint()
+      }
+      try copy.log().append([9])
+      #expect(#expect(throws: AofError.self) { try copy.log().checkpoint() }?.code == .fenced, "\(newer)")
+      #expect(try copy.log().contents().last == 9)
+      try copy.close()
+    }
+    // The newer one goes on.
+    try store.log().append([4])
+    try store.manager().checkpoint()
+    #expect(try store.log().watermarks.remote == LSN(rawValue: 2))
+  }
 }

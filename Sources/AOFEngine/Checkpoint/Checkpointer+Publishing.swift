@@ -157,6 +157,11 @@ extension Checkpointer {
       case .taken(let other):
         switch own.conflict(with: other, ownsEpoch: ownsEpoch) {
         case .adopt:
+          if other.writerNonce != nonce,
+            let newer = other.logs.first(where: { !past.reaches($0.id, $0.generation, $0.remoteLSN) })
+          {
+            throw outdated(newer)
+          }
           // Ours, from before a crash. What it says and the manifest does not is said no more by the next element.
           state.withLock { state in
             state.sequence = sequence
@@ -180,9 +185,21 @@ extension Checkpointer {
 
   /// Stops writing to the remote for as long as the store is open: another writer has taken it over.
   func fence(_ other: UInt64) -> AofError {
-    let error = AofError(
-      .fenced, "\(remote) is written by another opening of this store, with epoch \(other) after our \(epoch)",
-      remedy: "unmount this copy of the store; what it has not uploaded stays readable on its disk")
+    stopWriting(
+      AofError(
+        .fenced, "\(remote) is written by another opening of this store, with epoch \(other) after our \(epoch)",
+        remedy: "unmount this copy of the store; what it has not uploaded stays readable on its disk"))
+  }
+
+  /// As ``fence(_:)``: what is here is older than what was published, and publishing it would lose the rest.
+  private func outdated(_ log: RemoteLogRecord) -> AofError {
+    stopWriting(
+      AofError(
+        .fenced, "\(remote) holds \(log.path) up to LSN \(log.remoteLSN), generation \(log.generation), which this copy of the store never had",
+        remedy: "it is an old copy: mount the newer one, or make the store anew with 'aofs recover'; what this copy has stays readable"))
+  }
+
+  private func stopWriting(_ error: AofError) -> AofError {
     state.change { $0.fence = error }
     observation.report(.fenced, "\(error)")
     return error

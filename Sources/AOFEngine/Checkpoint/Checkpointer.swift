@@ -59,6 +59,8 @@ final class Checkpointer: Sendable {
   let nonce: UInt64
   /// For how long what no manifest names any more is kept.
   let grace: Duration
+  /// What the store had when it was opened. Elements of earlier openings told of no more than that.
+  let past: SealedPast
   let state: Monitor<State>
 
   init(
@@ -74,6 +76,7 @@ final class Checkpointer: Sendable {
     self.epoch = epoch
     self.grace = grace
     nonce = environment.random()
+    past = try manifest.sealedPast()
     state = Monitor(State(sequence: try manifest.remoteSequence(), snapshot: try manifest.remoteSnapshot()))
   }
 
