@@ -97,9 +97,11 @@ package struct MountOptionList: Equatable {
         throw AofError(.invalidArgument, "-o \(key) needs a value", remedy: "write \(key)=VALUE")
       }
       try add(setting, value)
-    } else if let found = Switch(rawValue: key), value == nil {
+    } else if let found = Switch(rawValue: key) {
+      try Self.checkHasNoValue(key, value)
       add(found)
-    } else if Self.passed.contains(key), value == nil {
+    } else if Self.passed.contains(key) {
+      try Self.checkHasNoValue(key, value)
       addKernel(key)
     } else if Self.ignored.contains(key) || key.hasPrefix("x-") || key == "comment" {
       return
@@ -107,6 +109,12 @@ package struct MountOptionList: Equatable {
       let names = Setting.allCases.map(\.rawValue) + Switch.allCases.map(\.rawValue) + Self.passed.sorted()
       throw AofError(
         .invalidArgument, "unknown mount option '\(option)'", remedy: "use \(names.joined(separator: ", "))")
+    }
+  }
+
+  private static func checkHasNoValue(_ key: String, _ value: String?) throws(AofError) {
+    guard value == nil else {
+      throw AofError(.invalidArgument, "-o \(key) takes no value", remedy: "write \(key) alone, or leave it out")
     }
   }
 

@@ -29,6 +29,11 @@ import Testing
     #expect(settings.kernelOptions.isEmpty)
   }
 
+  @Test(arguments: ["checkpoint_on_unmount=yes", "nodelete=", "ro=1"]) func switchesTakeNoValue(option: String) throws {
+    let error = try #require(throws: AofError.self) { try settings(option) }
+    #expect(error.code == .invalidArgument && error.message.contains("takes no value"))
+  }
+
   @Test func nothingGivenIsAsTheStoreHasIt() throws {
     let settings = try settings()
     #expect(settings.remote == nil && settings.chunkSize == nil && settings.cacheSize == nil)
