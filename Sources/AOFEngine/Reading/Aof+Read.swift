@@ -54,11 +54,15 @@ extension Aof {
   ) throws(AofError) -> AofCursor.ReadOutcome {
     let chunk = try chunks.chunk(chunkID(for: span.lowerBound))
     if lease?.id != chunk.id { lease = ChunkLease(chunk) }
+    // What is in the buffer already: it was read to be verified.
+    var copied = span.lowerBound
     while true {
-      switch chunk.readiness(of: span) {
+      switch chunk.readiness(of: copied > span.lowerBound ? span.lowerBound..<copied : span) {
       case .ready(let end, let ahead):
         let target = UnsafeMutableRawBufferPointer(rebasing: buffer[..<(end - span.lowerBound)])
-        try services.localChunks.read(into: target, of: id, at: span.lowerBound, chunkSize: chunkSize)
+        if copied < end {
+          try services.localChunks.read(into: target, of: id, at: span.lowerBound, chunkSize: chunkSize)
+        }
         services.reads.hits.wrappingAdd(1, ordering: .relaxed)
         if ahead > 0 { services.hydrator.ahead.used.wrappingAdd(UInt64(ahead), ordering: .relaxed) }
         return .read(target.count)
@@ -74,7 +78,9 @@ extension Aof {
         services.reads.misses.wrappingAdd(1, ordering: .relaxed)
         return .cold(span)
       case .unverified(let frame):
-        try verify(frame, of: chunk)
+        let part = span.lowerBound..<min(span.upperBound, frame.range.upperBound)
+        let target = UnsafeMutableRawBufferPointer(rebasing: buffer[..<part.byteCount])
+        copied = try verify(frame, of: chunk, copying: part, into: target) ? part.upperBound : span.lowerBound
       case .gap(let lsn):
         throw AofError(
           .corrupt, "the manifest has no extent for LSN \(lsn) of log \(id), which is sealed",
@@ -83,17 +89,23 @@ extension Aof {
     }
   }
 
-  /// Checks a frame in the chunk file against its checksum, before its first byte is served.
+  /// Checks a frame in the chunk file against its checksum, before its first byte is served, and copies `part` of it.
+  /// - Returns: false if that must be looked for elsewhere: it was damaged, and the remote holds it, or truncated meanwhile.
   /// - Throws: `corrupt` if it is damaged and the remote does not hold it.
-  private func verify(_ frame: SealedChunk.Frame, of chunk: SealedChunk) throws(AofError) {
+  private func verify(
+    _ frame: SealedChunk.Frame, of chunk: SealedChunk, copying part: Range<LSN>, into target: UnsafeMutableRawBufferPointer
+  ) throws(AofError) -> Bool {
     var failure: AofError?
     do throws(AofError) {
-      if try checksum(ofLocal: frame.range) == frame.checksum { return chunk.markVerified(frame) }
+      if try checksum(ofLocal: frame.range, copying: part, into: target) == frame.checksum {
+        chunk.markVerified(frame)
+        return true
+      }
     } catch where error.code == .corrupt {
       failure = error
     }
     // One that was truncated meanwhile is freed, not damaged.
-    guard chunk.holds(frame) else { return }
+    guard chunk.holds(frame) else { return false }
     let place = "chunk \(chunk.id) of log \(id), LSN \(frame.range.lowerBound)..<\(frame.range.upperBound)"
     services.observation.report(
       .damage,
@@ -105,14 +117,37 @@ extension Aof {
         remedy: "restore \(id)'s chunk file from a backup", cause: failure)
     }
     chunk.markLost(frame)
+    return false
+  }
+
+  /// As ``checksum(ofLocal:)``, and `part` of the bytes, whichever they are, go to `target`.
+  private func checksum(
+    ofLocal range: Range<LSN>, copying part: Range<LSN>, into target: UnsafeMutableRawBufferPointer
+  ) throws(AofError) -> UInt32 {
+    if part == range {
+      try services.localChunks.read(into: target, of: id, at: range.lowerBound, chunkSize: chunkSize)
+      return CRC32C.checksum(UnsafeRawBufferPointer(target))
+    }
+    return try withLocal(range) { bytes in
+      let start = part.lowerBound - range.lowerBound
+      target.copyMemory(from: UnsafeRawBufferPointer(rebasing: bytes[start..<(start + part.byteCount)]))
+      return CRC32C.checksum(bytes)
+    }
   }
 
   /// The CRC32C of what the chunk file holds for `range`, which lies in one frame.
   func checksum(ofLocal range: Range<LSN>) throws(AofError) -> UInt32 {
-    let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: range.byteCount, alignment: 4096)
-    defer { buffer.deallocate() }
-    try services.localChunks.read(into: buffer, of: id, at: range.lowerBound, chunkSize: chunkSize)
-    return CRC32C.checksum(UnsafeRawBufferPointer(buffer))
+    try withLocal(range) { CRC32C.checksum($0) }
+  }
+
+  /// Reads what the chunk file holds for `range`, which lies in one frame.
+  private func withLocal<Result>(_ range: Range<LSN>, _ body: (UnsafeRawBufferPointer) -> Result) throws(AofError) -> Result {
+    let pool = services.hydrator.pool
+    let memory = try pool.take(range.byteCount)
+    defer { pool.giveBack(memory) }
+    let bytes = UnsafeMutableRawBufferPointer(rebasing: memory[..<range.byteCount])
+    try services.localChunks.read(into: bytes, of: id, at: range.lowerBound, chunkSize: chunkSize)
+    return body(UnsafeRawBufferPointer(bytes))
   }
 
   /// The CRC32C of the part of a frame below `lsn`, of bytes that match the frame's own checksum. - Throws: `corrupt`.
