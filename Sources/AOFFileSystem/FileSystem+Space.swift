@@ -27,7 +27,9 @@ extension FileSystem {
     guard range.lowerBound <= marks.head.rawValue else {
       throw AofError(.unsupported, "a log can be trimmed at its head alone, which is LSN \(marks.head)")
     }
-    let end = min(range.upperBound, marks.tail.rawValue)
+    var end = min(range.upperBound, marks.tail.rawValue)
+    // The page cache cannot hold a page without its beginning.
+    if writeback != nil { end -= end % UInt64(options.pageSize) }
     guard end == marks.tail.rawValue || end.isMultiple(of: UInt64(Limits.trimUnit)) else {
       throw AofError(.invalidArgument, "a log is trimmed in whole pages of \(Limits.trimUnit) bytes")
     }
