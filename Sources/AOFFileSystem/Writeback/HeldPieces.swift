@@ -20,7 +20,7 @@ enum PieceDecision: Equatable {
 /// held stays small.
 struct HeldPieces {
   /// In bytes. Larger than any run of pages that the kernel gathers before it sends them.
-  static let window: UInt64 = 64 << 20
+  static let window: UInt64 = 16 << 20
 
   struct Piece: Sendable {
     let start: UInt64
