@@ -18,6 +18,7 @@ final class PageCacheModel: KernelCache {
     var content: [UInt8] = []
     var dirty: Set<Int> = []
     var dropped: [Range<UInt64>] = []
+    var invalidations = 0
     /// The errors of WRITEs that were answered.
     var errors: [Int32] = []
     var unanswered = 0
@@ -29,6 +30,8 @@ final class PageCacheModel: KernelCache {
   var content: [UInt8] { state.withLock { $0.content } }
   var dirty: [Int] { state.withLock { $0.dirty.sorted() } }
   var dropped: [Range<UInt64>] { state.withLock { $0.dropped } }
+  /// How often all pages were to be dropped.
+  var invalidations: Int { state.withLock { $0.invalidations } }
   var unanswered: Int { state.withLock { $0.unanswered } }
 
   /// What fsync(2) reports before it reaches the file system.
@@ -104,7 +107,10 @@ final class PageCacheModel: KernelCache {
     whenDone()
   }
 
-  func invalidateAll(_ node: NodeID, whenDone: @escaping @Sendable () -> Void) { whenDone() }
+  func invalidateAll(_ node: NodeID, whenDone: @escaping @Sendable () -> Void) {
+    state.withLock { $0.invalidations += 1 }
+    whenDone()
+  }
 }
 
 extension [Int] {
@@ -134,7 +140,6 @@ final class WritebackFixture {
     files = try FileSystem(manager: manager, control: ControlExecutor(manager: manager, residentTail: 0) { _ in }, options: setup)
     let (entry, answer) = try files.create(
       Array("log".utf8), in: .root, permissions: 0o600, flags: Self.flags, caller: setup.owner)
-    #expect(!answer.bypassesCache)
     log = try manager.log(entry.attributes.node)
     handle = answer.handle
     cache.attach(files, handle, size: 0)
@@ -173,6 +178,29 @@ final class WritebackFixture {
       return error.errno
     }
   }
+
+  /// A READ of a handle whose pages are kept: its bytes, or the errno.
+  func read(_ count: Int, at offset: Int) throws -> Result<[UInt8], SystemErrno> {
+    let reader = try files.open(log.id, OpenFlags(rawValue: O_RDONLY)).handle
+    defer { files.release(reader) }
+    var buffer = [UInt8](repeating: 0, count: count)
+    do throws(AofError) {
+      let answer = try buffer.withTypedMutableBytes { buffer throws(AofError) in
+        try files.read(reader, at: UInt64(offset), into: buffer, flags: OpenFlags(rawValue: O_RDONLY))
+      }
+      guard case .later(let work) = answer else {
+        guard case .read(let count) = answer else { return .success([]) }
+        return .success(Array(buffer[..<count]))
+      }
+      let outcome = Monitor<Result<[UInt8], AofError>?>(nil)
+      work.start { result in outcome.change { $0 = result.map { Array($0.buffer) } } }
+      return .success(try outcome.wait { $0 }.get())
+    } catch {
+      return .failure(SystemErrno(value: error.errno))
+    }
+  }
+
+  struct SystemErrno: Error, Equatable { let value: Int32 }
 
   /// What the log holds.
   func bytes() throws -> [UInt8] {

@@ -88,7 +88,7 @@ import Testing
       fixture.cache.write(bytes(50, 2))
       #expect(try fixture.sync(&random) == EPERM)
       #expect(try fixture.bytes() == old + bytes(50, 2))
-      #expect(fixture.cache.dropped == [8192..<10_000])
+      #expect(fixture.cache.invalidations == 1)
       // The page is read again, with the log's byte.
       fixture.cache.write([old[9000]], at: 9000)
       fixture.cache.write(bytes(9, 3))
@@ -140,6 +140,40 @@ import Testing
       while let first = fixture.cache.dirty.first { fixture.cache.send(from: first) }
       #expect(try fixture.sync(&random) == 0)
       #expect(try fixture.bytes() == content)
+    }
+  }
+
+  @Test("a page that counts as written is read, though it is held; one that nobody wrote is not invented")
+  func readingHeld() throws {
+    try withLog { fixture throws in
+      let content = bytes(20_000)
+      fixture.cache.write(content)
+      fixture.cache.send(from: 2, limit: 1)
+      #expect(fixture.log.tailLSN == 0)
+      // A READ across the gap can only be of pages that are not there.
+      #expect(try fixture.read(8192, at: 0) == .failure(.init(value: EIO)))
+      #expect(try fixture.read(4096, at: 8192) == .success(Array(content[8192..<12_288])))
+      #expect(fixture.log.tailLSN == 12_288)
+    }
+  }
+
+  @Test("bytes that are repeated are compared with the log also where they must come from the remote")
+  func cold() throws {
+    try withLog { fixture throws in
+      var random = SplitMix(state: 5)
+      fixture.cache.write(bytes(150_000))
+      #expect(try fixture.sync(&random) == 0)
+      for command in ["checkpoint log", "evict log"] {
+        #expect(fixture.files.control.execute(Array(command.utf8), defaultLog: nil).error == nil)
+      }
+      #expect(try fixture.log.coldBytes(in: nil) == 150_000)
+      fixture.cache.write(bytes(100, 2))
+      fixture.cache.write([0], at: 50_000)
+      fixture.cache.sendAll(&random)
+      // The WRITEs are answered by whoever brings the bytes.
+      while fixture.cache.unanswered > 0 { sched_yield() }
+      #expect(fixture.cache.takeErrors() == [EPERM])
+      #expect(try fixture.bytes() == bytes(150_000) + bytes(100, 2))
     }
   }
 

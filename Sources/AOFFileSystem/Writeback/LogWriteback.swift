@@ -89,14 +89,14 @@ final class LogWriteback: Sendable {
         throw error
       }
       drain()
-      guard case .same = comparison else { throw refuseChange(start..<start + UInt64(repeated)) }
+      guard case .same = comparison else { throw refuseChange() }
       return .taken
     }
   }
 
   /// Makes readers see the log's bytes again, once the kernel has got the error.
-  private func refuseChange(_ range: Range<UInt64>) -> AofError {
-    cache.tell(log.id, [.drop(range)]) {}
+  private func refuseChange() -> AofError {
+    cache.invalidateAll(log.id) {}
     return AofError(.notPermitted, "bytes of log \(log.id) cannot be changed", remedy: "append to it")
   }
 
