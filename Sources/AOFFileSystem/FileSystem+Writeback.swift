@@ -8,19 +8,22 @@ extension FileSystem {
   func writeBack(
     _ bytes: UnsafeRawBufferPointer, at offset: UInt64, _ writeback: WritebackHandle, of log: Aof
   ) throws(AofError) -> WriteAnswer {
-    try writeback.check()
     let (end, overflow) = offset.addingReportingOverflow(UInt64(bytes.count))
     guard !overflow, end <= LSN.max.rawValue else { throw AofError(.tooLarge, "a write past the largest LSN") }
-    switch try writeback.log.take(bytes, at: offset) {
+    switch try writeback.log.take(bytes, at: offset, of: writeback.incarnation) {
     case .taken: return .wrote(bytes.count)
     case .early:
       let copy = Array(bytes)
       return .later(
         Deferred(isInterruptible: false) { whenDone in
-          let isWritten = writeback.log.hold(copy, at: offset) { failure in
-            whenDone(failure.map { .failure($0) } ?? .success(copy.count))
+          do throws(AofError) {
+            let isWritten = try writeback.log.hold(copy, at: offset, of: writeback.incarnation) { failure in
+              whenDone(failure.map { .failure($0) } ?? .success(copy.count))
+            }
+            if isWritten { whenDone(.success(copy.count)) }
+          } catch {
+            whenDone(.failure(error))
           }
-          if isWritten { whenDone(.success(copy.count)) }
         })
     case .cold(let range):
       let copy = Array(bytes)

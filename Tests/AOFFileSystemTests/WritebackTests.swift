@@ -124,6 +124,32 @@ import Testing
     }
   }
 
+  @Test("what is under way of an inode that was given up meets nothing of the next one")
+  func incarnations() throws {
+    var state = WritebackState()
+    func failed(_ body: () throws(AofError) -> Void) -> Bool {
+      do throws(AofError) { try body() } catch { return true }
+      return false
+    }
+    let error = AofError(.noSpace, "full")
+    let piece = HeldPieces.Piece(start: 8192, bytes: [1])
+    try state.begin(0)
+    #expect(try state.hold(piece, of: 0, tail: 0) { _ in })
+    let ended = state.end(0, error)
+    #expect(ended != nil && state.held.isEmpty && !state.mayOpen)
+    // Another piece of the old one fails too: that ends no new one.
+    #expect(state.end(0, error) == nil && state.incarnation == 1)
+    #expect(failed { () throws(AofError) in try state.begin(0) })
+    #expect(failed { () throws(AofError) in _ = try state.hold(piece, of: 0, tail: 0) { _ in } })
+    #expect(state.announce() == 1 && !state.mayOpen)
+    state.finish(0)
+    #expect(state.mayOpen)
+    try state.begin(1)
+    state.remove(piece, of: 0)
+    state.finish(1)
+    #expect(state.mayOpen && state.held.isEmpty)
+  }
+
   @Test("pieces far ahead are answered when those before them have come, which the kernel is asked for")
   func farAhead() throws {
     try withLog { fixture throws in

@@ -29,7 +29,7 @@ final class LogWriteback: Sendable {
   /// - Throws: ESTALE if the kernel must look the name up first: it then does so, and opens again.
   func open(_ flags: OpenFlags) throws(AofError) -> WritebackHandle {
     let incarnation = try state.withLock { state throws(AofError) in
-      guard state.isAnnounced else { throw .stale(log.id) }
+      guard state.mayOpen else { throw .stale(log.id) }
       guard !flags.truncates || state.writers == 0 else {
         throw AofError(.notPermitted, "a log that others write cannot be truncated", remedy: "append with >>")
       }
@@ -40,16 +40,19 @@ final class LogWriteback: Sendable {
   }
 
   func closed() {
-    if !state.withLock({ $0.closed() }) { end(hole) }
+    if let incarnation = state.withLock({ $0.closed() }) { end(incarnation, hole) }
   }
 
   func check(_ incarnation: UInt32) throws(AofError) {
     try state.withLock { state throws(AofError) in try state.check(incarnation) }
   }
 
+  /// As ``end(_:_:)``, whatever the incarnation is.
+  func end(_ error: AofError) { end(state.withLock { $0.incarnation }, error) }
+
   /// What the kernel holds is not what the log is, or not any more: it is to begin anew with the inode.
-  func end(_ error: AofError) {
-    let waiting = state.withLock { $0.end(error) }
+  private func end(_ incarnation: UInt32, _ error: AofError) {
+    guard let waiting = state.withLock({ $0.end(incarnation, error) }) else { return }
     observation.report(
       .incident(Incident.Kind(error), "what programs wrote to log \(log.id) cannot all be appended; who has it open must open it again: \(error)"))
     for completion in waiting { completion(error) }
@@ -72,8 +75,10 @@ final class LogWriteback: Sendable {
   }
 
   /// - Throws: `notPermitted` if the piece is not what the log holds, though what lies behind the tail was appended;
-  ///   what an append throws, and then the kernel's inode is given up.
-  func take(_ bytes: UnsafeRawBufferPointer, at start: UInt64) throws(AofError) -> Outcome {
+  ///   what an append throws, and then the kernel's inode is given up; why it was given up before.
+  func take(_ bytes: UnsafeRawBufferPointer, at start: UInt64, of incarnation: UInt32) throws(AofError) -> Outcome {
+    try state.withLock { state throws(AofError) in try state.begin(incarnation) }
+    defer { state.withLock { $0.finish(incarnation) } }
     while true {
       let tail = tail
       guard case .take(let repeated) = PieceDecision(start..<start + UInt64(bytes.count), tail: tail) else { return .early }
@@ -85,7 +90,7 @@ final class LogWriteback: Sendable {
       } catch where error.code == .notAtTail {
         continue
       } catch {
-        end(error)
+        end(incarnation, error)
         throw error
       }
       drain()
@@ -102,10 +107,13 @@ final class LogWriteback: Sendable {
 
   /// Keeps a piece until what is missing in front of it has come. Returns whether it counts as written; if not,
   /// `whenWritten` is called when it does.
-  func hold(_ bytes: [UInt8], at start: UInt64, whenWritten: @escaping WritebackState.Completion) -> Bool {
+  /// - Throws: why the kernel's inode was given up.
+  func hold(
+    _ bytes: [UInt8], at start: UInt64, of incarnation: UInt32, whenWritten: @escaping WritebackState.Completion
+  ) throws(AofError) -> Bool {
     let tail = tail
-    let isWritten = state.withLock { state in
-      state.hold(HeldPieces.Piece(start: start, bytes: bytes), tail: tail, whenWritten)
+    let isWritten = try state.withLock { state throws(AofError) in
+      try state.hold(HeldPieces.Piece(start: start, bytes: bytes), of: incarnation, tail: tail, whenWritten)
     }
     drain()
     return isWritten
@@ -136,8 +144,8 @@ final class LogWriteback: Sendable {
       let tail = tail
       switch state.withLock({ $0.drain(tail: tail) }) {
       case .again: continue
-      case .append(let piece):
-        guard takeHeld(piece) else { return }
+      case .append(let piece, let incarnation):
+        guard takeHeld(piece, of: incarnation) else { return }
       case .done(let completions):
         for completion in completions { completion(nil) }
         return ask()
@@ -146,13 +154,15 @@ final class LogWriteback: Sendable {
   }
 
   /// Returns false if this goes on when bytes have come from the remote.
-  private func takeHeld(_ piece: HeldPieces.Piece) -> Bool {
+  private func takeHeld(_ piece: HeldPieces.Piece, of incarnation: UInt32) -> Bool {
     var failure: AofError?
     do throws(AofError) {
-      let outcome = try piece.bytes.withTypedBytes { bytes throws(AofError) in try take(bytes, at: piece.start) }
+      let outcome = try piece.bytes.withTypedBytes { bytes throws(AofError) in 
+        try take(bytes, at: piece.start, of: incarnation)
+      }
       if case .cold(let range) = outcome {
         log.fetch(range) { [self] result in
-          if case .failure(let error) = result { end(error) }
+          if case .failure(let error) = result { end(incarnation, error) }
           continueDraining()
         }
         return false
@@ -160,9 +170,9 @@ final class LogWriteback: Sendable {
     } catch {
       failure = error
     }
-    state.withLock { $0.remove(piece) }
+    state.withLock { $0.remove(piece, of: incarnation) }
     // The kernel was told that the piece is written.
-    if let failure { end(failure) }
+    if let failure { end(incarnation, failure) }
     return true
   }
 
@@ -171,13 +181,14 @@ final class LogWriteback: Sendable {
   /// Makes the kernel send what it holds behind the tail: it writes pages before it drops them.
   private func ask() {
     let tail = tail
-    guard let range = state.withLock({ $0.beginAsking(tail: tail) }) else { return }
+    let (range, incarnation) = state.withLock { ($0.beginAsking(tail: tail), $0.incarnation) }
+    guard let range else { return }
     cache.tell(log.id, [.drop(range)]) { [self] in
       let now = self.tail
       switch state.withLock({ $0.endAsking(asked: tail, tail: now) }) {
       case .more: drain()
       case .nothing(let completions): for completion in completions { completion(nil) }
-      case .hole: end(hole)
+      case .hole: end(incarnation, hole)
       }
     }
   }
@@ -186,7 +197,7 @@ final class LogWriteback: Sendable {
 /// An open file in writeback mode: which incarnation of the kernel's inode it belongs to.
 final class WritebackHandle: Sendable {
   let log: LogWriteback
-  private let incarnation: UInt32
+  let incarnation: UInt32
   private let isWriter: Bool
 
   init(_ log: LogWriteback, incarnation: UInt32, isWriter: Bool) {

@@ -29,6 +29,9 @@ struct WritebackState {
   private var announced: UInt32 = 0
   /// Why the last incarnation ended.
   private var failure: AofError?
+  /// Pieces of this incarnation, and of earlier ones, that are being compared and appended.
+  private var underWay = 0
+  private var staleUnderWay = 0
 
   /// Open handles that can write.
   private(set) var writers = 0
@@ -41,17 +44,30 @@ struct WritebackState {
     return incarnation
   }
 
-  /// Whether the kernel can know that the last incarnation has ended.
-  var isAnnounced: Bool { announced == incarnation }
+  /// Whether the kernel can know that the last incarnation has ended, and nothing of it is under way.
+  var mayOpen: Bool { announced == incarnation && staleUnderWay == 0 }
 
   /// - Throws: why an incarnation has ended.
   func check(_ incarnation: UInt32) throws(AofError) {
     if incarnation != self.incarnation, let failure { throw failure }
   }
 
-  /// Gives up the kernel's inode. Returns who is to get the error.
-  mutating func end(_ error: AofError) -> [Completion] {
-    incarnation &+= 1
+  /// A piece of the incarnation is about to be compared and appended. - Throws: as ``check(_:)``.
+  mutating func begin(_ incarnation: UInt32) throws(AofError) {
+    try check(incarnation)
+    underWay += 1
+  }
+
+  mutating func finish(_ incarnation: UInt32) {
+    if incarnation == self.incarnation { underWay -= 1 } else { staleUnderWay -= 1 }
+  }
+
+  /// Gives up the kernel's inode. Returns who is to get the error; nil if the incarnation has ended before.
+  mutating func end(_ incarnation: UInt32, _ error: AofError) -> [Completion]? {
+    guard incarnation == self.incarnation else { return nil }
+    staleUnderWay += underWay
+    underWay = 0
+    self.incarnation &+= 1
     failure = error
     held.removeAll()
     defer { (parked, waiting) = ([], []) }
@@ -62,16 +78,20 @@ struct WritebackState {
 
   mutating func opened() { writers += 1 }
 
-  /// False if the last writer has gone and left bytes that never found their place.
-  mutating func closed() -> Bool {
+  /// Returns the incarnation if its last writer has gone and left bytes that never found their place.
+  mutating func closed() -> UInt32? {
     writers -= 1
-    return writers > 0 || held.isEmpty
+    return writers > 0 || held.isEmpty ? nil : incarnation
   }
 
   // MARK: Pieces
 
   /// Returns whether the piece counts as written; if not, `completion` is called when it does.
-  mutating func hold(_ piece: HeldPieces.Piece, tail: UInt64, _ completion: @escaping Completion) -> Bool {
+  /// - Throws: as ``check(_:)``.
+  mutating func hold(
+    _ piece: HeldPieces.Piece, of incarnation: UInt32, tail: UInt64, _ completion: @escaping Completion
+  ) throws(AofError) -> Bool {
+    try check(incarnation)
     if held.hold(piece, tail: tail) { return true }
     parked.append((piece.start, completion))
     return false
@@ -91,7 +111,8 @@ struct WritebackState {
   }
 
   enum Drain {
-    case append(HeldPieces.Piece)
+    /// A piece of that incarnation.
+    case append(HeldPieces.Piece, UInt32)
     /// Look at the tail again.
     case again
     /// Nothing more is ready; these have waited for what was.
@@ -99,7 +120,7 @@ struct WritebackState {
   }
 
   mutating func drain(tail: UInt64) -> Drain {
-    if let piece = held.ready(tail: tail) { return .append(piece) }
+    if let piece = held.ready(tail: tail) { return .append(piece, incarnation) }
     if mustDrainAgain {
       mustDrainAgain = false
       return .again
@@ -113,7 +134,9 @@ struct WritebackState {
   }
 
   /// A piece is in the log.
-  mutating func remove(_ piece: HeldPieces.Piece) { held.remove(piece) }
+  mutating func remove(_ piece: HeldPieces.Piece, of incarnation: UInt32) {
+    if incarnation == self.incarnation { held.remove(piece) }
+  }
 
   // MARK: Asking for what is missing
 
