@@ -2,13 +2,13 @@
 # shellcheck shell=bash
 #
 # Sets: work (the suite's folder), store, mnt, place; at_end is the suite's to fill. Defines: skip, fail, await, start_daemon,
-# stop_daemon, kill_daemon, clear_dead_mount, control, start_client, end_clients, make_disk, remove_disk.
+# stop_daemon, kill_daemon, clear_dead_mount, control, gathers, start_client, end_clients, make_disk, remove_disk.
 
 set -uo pipefail
 
 suite=$(basename "$0" .sh)
 scale=${AOFS_TEST_SCALE:-1}
-# AOFS_MOUNT_OPTIONS is given to each mount, for suites that run in another mode.
+# AOFS_MOUNT_OPTIONS is given to each mount, for suites that run in another mode. Whether that is -o writeback:
 gathers() { [[ ,${AOFS_MOUNT_OPTIONS:-}, == *,writeback,* ]]; }
 system=$(cd "$(dirname "$0")" && pwd)
 top=$(cd "$system/../.." && pwd)
