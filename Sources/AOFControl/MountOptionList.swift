@@ -32,6 +32,8 @@ package struct MountOptionList: Equatable {
   package enum Switch: String, CaseIterable {
     /// Logs are neither deleted nor replaced.
     case nodelete
+    /// The page cache gathers appends.
+    case writeback
     case checkpointOnUnmount = "checkpoint_on_unmount"
     /// Where requests name the bucket.
     case s3PathStyle = "s3_path_style"

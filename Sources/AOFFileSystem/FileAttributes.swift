@@ -23,6 +23,8 @@ package struct FileAttributes: Hashable, Sendable {
 /// A node as the kernel is told of it, and for how long, in seconds, it may believe it.
 package struct Entry: Hashable, Sendable {
   package var attributes: FileAttributes
+  /// Another one than the kernel knows makes it give up the inode.
+  package var generation: UInt32 = 0
   /// How long the name keeps leading to this node.
   package var nameValidity: Double
   package var attributeValidity: Double
@@ -76,6 +78,14 @@ package struct AttributeChange: Hashable, Sendable {
   package var size: UInt64?
   package var accessTime: Time?
   package var modificationTime: Time?
+  /// Sent in writeback mode alone, where the kernel keeps the times.
+  package var changeTime: UnixTime?
+
+  /// Whether the kernel tells of the time of a write: it sets both times to that.
+  var tellsOfWrite: Bool {
+    guard let changeTime, modificationTime == .at(changeTime) else { return false }
+    return permissions == nil && userID == nil && groupID == nil && size == nil && accessTime == nil
+  }
 
   package init() {}
 }

@@ -24,7 +24,7 @@ extension FileSystem {
     if let groupID = change.groupID { attributes.groupID = groupID }
     let now = options.clock.now()
     if let time = change.accessTime { attributes.accessTime = time.value(now: now) }
-    if let time = change.modificationTime { attributes.modificationTime = time.value(now: now) }
+    if let time = change.modificationTime, !change.tellsOfWrite { attributes.modificationTime = time.value(now: now) }
     if attributes != record.attributes {
       attributes.changeTime = now
       try manager.setAttributes(attributes, of: node)
@@ -64,11 +64,15 @@ extension FileSystem {
   }
 
   /// The entry of a node as it may be told to `task`.
-  func answer(_ record: NodeRecord, for task: TaskID) throws(AofError) -> AttributeAnswer {
-    let (entry, notices) = try entryAndNotices(record, for: task)
+  func answer(
+    _ record: NodeRecord, for task: TaskID, generation: UInt32 = 0
+  ) throws(AofError) -> AttributeAnswer {
+    let (known, notices) = try entryAndNotices(record, for: task)
+    var entry = known
+    entry.generation = generation
     guard let notices else { return .now(entry) }
     return .later(
-      Deferred(isInterruptible: false) { [cache = options.kernelCache] whenDone in
+      Deferred(isInterruptible: false) { [cache = options.kernelCache, entry] whenDone in
         cache.tell(record.id, notices) { whenDone(.success(entry)) }
       })
   }
@@ -105,8 +109,11 @@ extension FileSystem {
       attributes.modificationTime = Self.modificationTime(stored, lastAppend: lastAppend)
       attributes.changeTime = max(stored.changeTime, lastAppend)
     }
+    // In writeback mode the inode behind the name may have to be given up.
+    let mayBeGivenUp = record.kind == .log && writeback != nil
     let entry = Entry(
-      attributes: attributes, nameValidity: Entry.nameValidity, attributeValidity: Entry.attributeValidity)
+      attributes: attributes, nameValidity: mayBeGivenUp ? Entry.attributeValidity : Entry.nameValidity,
+      attributeValidity: Entry.attributeValidity)
     return (entry, notices)
   }
 

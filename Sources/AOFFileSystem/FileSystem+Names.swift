@@ -14,7 +14,7 @@ extension FileSystem {
     guard let record = manager.lookUp(entryName, in: parent) else {
       throw AofError(.notFound, "'\(entryName)' does not exist")
     }
-    return try answer(record, for: task)
+    return try answer(record, for: task, generation: announce(record))
   }
 
   package func mkdir(_ name: [UInt8], in parent: NodeID, permissions: UInt32, caller: Caller) throws(AofError) -> Entry {

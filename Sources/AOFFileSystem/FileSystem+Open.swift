@@ -30,7 +30,10 @@ extension FileSystem {
       }
       aof = try manager.log(record.id)
     }
-    let entry = try entry(try record(aof.id))
+    let record = try record(aof.id)
+    let generation = try announce(record)
+    var entry = try entry(record)
+    entry.generation = generation
     return (entry, try open(try manager.use(aof.id), flags))
   }
 
@@ -39,9 +42,10 @@ extension FileSystem {
     if flags.truncates, aof.watermarks.tail > .zero {
       throw AofError(.notPermitted, "a log that holds data cannot be truncated", remedy: "append with >>")
     }
-    let bypassesCache = flags.canWrite
+    let writeback = try writeback?[aof].open(flags)
+    let bypassesCache = flags.canWrite && !(writeback != nil && mayGather(flags, aof))
     let handle = LogHandle(
-      use: use, coherence: coherence[aof.id], reader: LogReader(aof), isCached: !bypassesCache)
+      use: use, coherence: coherence[aof.id], reader: LogReader(aof), isCached: !bypassesCache, writeback: writeback)
     return OpenAnswer(handle: handles.insert(.log(handle)), bypassesCache: bypassesCache, keepsCache: true)
   }
 
@@ -50,18 +54,25 @@ extension FileSystem {
   }
 
   /// Each write was answered for itself, so close(2) has nothing to report, and it never seals: the kernel may
-  /// send FLUSH before the WRITEs of a shell's `>>`.
-  package func flush(_ handle: HandleID) throws(AofError) { _ = try handles.handle(handle) }
+  /// send FLUSH before the WRITEs of a shell's `>>`. In writeback mode it comes after what the page cache had, and is
+  /// answered when that is in the log.
+  package func flush(_ handle: HandleID) throws(AofError) -> SyncAnswer {
+    guard case .log(let handle) = try handles.handle(handle), let writeback = handle.writeback else { return .done }
+    try writeback.check()
+    return writeback.log.firstHeld == nil ? .done : .later(afterHeld(writeback) { whenDone in whenDone(.success(())) })
+  }
 
   /// Blocks until what was appended survives power loss.
   package func fsync(_ handle: HandleID) throws(AofError) -> SyncAnswer {
     switch try handles.handle(handle) {
     case .log(let handle):
       let aof = handle.aof
-      return .later(
-        Deferred(isInterruptible: false) { whenDone in
-          aof.sync { failure in whenDone(failure.map { .failure($0) } ?? .success(())) }
-        })
+      let sync: @Sendable (@escaping @Sendable (Result<Void, AofError>) -> Void) -> Void = { whenDone in
+        aof.sync { failure in whenDone(failure.map { .failure($0) } ?? .success(())) }
+      }
+      guard let writeback = handle.writeback else { return .later(Deferred(isInterruptible: false, work: sync)) }
+      try writeback.check()
+      return .later(afterHeld(writeback, sync))
     case .command, .text, .events, .directory: return .done
     }
   }

@@ -41,7 +41,20 @@ extension FileSystem {
   ) throws(AofError) -> ReadAnswer {
     let (end, overflow) = offset.addingReportingOverflow(UInt64(buffer.count))
     guard !overflow else { throw AofError(.invalidArgument, "a read past the largest offset") }
-    let fillsCache = handle.isCached && !flags.isDirect
+    if let writeback = handle.writeback, let answer = try readHeld(handle, offset..<end, flags, writeback) {
+      return answer
+    }
+    return try readLog(handle, offset..<end, into: buffer, flags)
+  }
+
+  /// Whether the kernel keeps what a READ of the handle is answered with.
+  func fillsCache(_ handle: LogHandle, _ flags: OpenFlags) -> Bool { handle.isCached && !flags.isDirect }
+
+  func readLog(
+    _ handle: LogHandle, _ range: Range<UInt64>, into buffer: UnsafeMutableRawBufferPointer, _ flags: OpenFlags
+  ) throws(AofError) -> ReadAnswer {
+    let (offset, end) = (range.lowerBound, range.upperBound)
+    let fillsCache = fillsCache(handle, flags)
     if fillsCache { handle.coherence.willRead(upTo: end, tail: handle.aof.watermarks.tail) }
     // Only now: an append that was answered before the note was made must be seen by this read.
     let tail = handle.aof.watermarks.tail

@@ -27,12 +27,14 @@ extension FileSystem {
     guard range.lowerBound <= marks.head.rawValue else {
       throw AofError(.unsupported, "a log can be trimmed at its head alone, which is LSN \(marks.head)")
     }
+    // Where the page cache gathers writes it cannot do with a page that lacks its beginning.
+    let unit = UInt64(writeback == nil ? Limits.trimUnit : max(Limits.trimUnit, options.pageSize))
     let end = min(range.upperBound, marks.tail.rawValue)
-    guard end == marks.tail.rawValue || end.isMultiple(of: UInt64(Limits.trimUnit)) else {
-      throw AofError(.invalidArgument, "a log is trimmed in whole pages of \(Limits.trimUnit) bytes")
+    guard end == marks.tail.rawValue || end.isMultiple(of: unit) else {
+      throw AofError(.invalidArgument, "a log is trimmed in whole pages of \(unit) bytes")
     }
     do throws(AofError) {
-      try aof.truncate(TruncationRequest(.head, at: LSN(rawValue: end), timeout: .zero))
+      try aof.truncate(TruncationRequest(.head, at: LSN(rawValue: end - end % unit), timeout: .zero))
     } catch where error.code == .timedOut {
       throw AofError(
         .busy, "readers hold what is to go", remedy: "try again, or write 'trim' to .ctl/command, which waits for them",

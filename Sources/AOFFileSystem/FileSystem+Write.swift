@@ -17,6 +17,10 @@ extension FileSystem {
   ) throws(AofError) -> WriteAnswer {
     switch try handles.handle(handle) {
     case .log(let handle):
+      if let writeback = handle.writeback {
+        guard !fromPageCache else { return try writeBack(bytes, at: offset, writeback, of: handle.aof) }
+        return try writeBehindPageCache(bytes, to: handle, at: offset, flags, by: task, writeback)
+      }
       guard !fromPageCache else {
         throw AofError(.notPermitted, "a page of a mapping was written", remedy: "append with write(2)")
       }
@@ -27,7 +31,7 @@ extension FileSystem {
     }
   }
 
-  private func append(
+  func append(
     _ bytes: UnsafeRawBufferPointer, to handle: LogHandle, at offset: UInt64, _ flags: OpenFlags, by task: TaskID
   ) throws(AofError) -> WriteAnswer {
     guard let lastByte = bytes.last else { return .wrote(0) }
@@ -73,7 +77,8 @@ extension FileSystem {
     let life = handle.coherence.willAppend { handle.aof.watermarks.tail }
     do throws(AofError) {
       var start = LSN(rawValue: offset)
-      if flags.appends {
+      // In writeback mode the kernel alone knows where the end is, and has put it into the offset.
+      if flags.appends, handle.writeback == nil {
         start = try handle.aof.append(bytes)
       } else {
         guard start <= .max else { throw AofError(.notAtTail, "offset \(offset) is past the tail") }

@@ -16,6 +16,8 @@ package struct FileSystemOptions: Sendable {
   package var allowsDeletion = true
   /// How many commands may run at a time.
   package var commandThreads = 16
+  /// Whether the kernel's page cache gathers appends, and writes them when it likes or somebody syncs.
+  package var gathersWrites = false
   /// The permissions of `.ctl/metrics`: of 0444, with 0400.
   package var metricsPermissions: UInt32 = 0o400
 
@@ -34,11 +36,13 @@ package struct FileSystemOptions: Sendable {
 package final class FileSystem: Sendable {
   let manager: AofManager
   let control: ControlExecutor
-  let options: FileSystemOptions
+  package let options: FileSystemOptions
   let names: StoreNames
   let handles = HandleTable<Handle>()
   let controlNodes = ControlNodeTable()
   let coherence: CoherenceTable
+  /// Nil unless the page cache gathers writes.
+  let writeback: WritebackTable?
   let commands: WorkQueue
   let events: EventFeed
 
@@ -49,9 +53,15 @@ package final class FileSystem: Sendable {
     self.options = options
     names = StoreNames(manager: manager)
     coherence = CoherenceTable(pageSize: UInt64(options.pageSize))
+    writeback = options.gathersWrites ? WritebackTable(cache: options.kernelCache, observation: manager.observation) : nil
     commands = try WorkQueue(name: "control", threads: options.commandThreads)
     events = try EventFeed(manager)
-    manager.whenPurged.withLock { action in action = { [coherence] log in coherence.forget(log) } }
+    manager.whenPurged.withLock { [coherence, writeback] action in
+      action = { log in
+        coherence.forget(log)
+        writeback?.forget(log)
+      }
+    }
   }
 
   /// The mount is to end: programs that wait for events or watermarks are answered, so that they do not keep it.

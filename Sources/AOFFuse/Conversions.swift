@@ -33,8 +33,7 @@ extension fuse_entry_param {
   init(_ entry: Entry) {
     self.init()
     ino = entry.attributes.node.rawValue
-    // Numbers are never used twice, so every node is of the first generation.
-    generation = 0
+    generation = UInt64(entry.generation)
     attr = stat(entry.attributes)
     attr_timeout = entry.attributeValidity
     entry_timeout = entry.nameValidity
@@ -61,7 +60,7 @@ extension fuse_file_info {
     fh = answer.handle.rawValue
     direct_io = answer.bypassesCache ? 1 : 0
     keep_cache = answer.keepsCache ? 1 : 0
-    // close(2) has nothing to report, so the kernel need not ask.
+    // close(2) has nothing to report, so the kernel need not ask. In writeback mode it does all the same.
     noflush = 1
     nonseekable = answer.isStream ? 1 : 0
   }
@@ -85,6 +84,7 @@ extension AttributeChange {
     } else if mask & FUSE_SET_ATTR_MTIME != 0 {
       modificationTime = .at(UnixTime(status.st_mtim))
     }
+    if mask & FUSE_SET_ATTR_CTIME != 0 { changeTime = UnixTime(status.st_ctim) }
   }
 }
 

@@ -54,7 +54,7 @@ package final class FuseMount: Sendable {
     LibraryLog.install(logger)
     let context = MountContext(files: files, logger: logger)
     let retained = Unmanaged.passRetained(context)
-    guard let pointer = newSession(options, userdata: retained.toOpaque()) else {
+    guard let pointer = newSession(options, files.options, userdata: retained.toOpaque()) else {
       retained.release()
       throw AofError(
         .invalidArgument, "libfuse refuses the mount options '\(options.optionText)': \(LibraryLog.lastMessage)")
@@ -73,13 +73,15 @@ package final class FuseMount: Sendable {
       notifier: notifier, options: options, logger: logger)
   }
 
-  private static func newSession(_ options: MountOptions, userdata: UnsafeMutableRawPointer) -> OpaquePointer? {
+  private static func newSession(
+    _ options: MountOptions, _ fileSystem: FileSystemOptions, userdata: UnsafeMutableRawPointer
+  ) -> OpaquePointer? {
     var arguments = fuse_args(argc: 0, argv: nil, allocated: 0)
     defer { fuse_opt_free_args(&arguments) }
     for argument in ["aofs", "-o", options.optionText] {
       guard fuse_opt_add_arg(&arguments, argument) == 0 else { return nil }
     }
-    var operations = makeOperations()
+    var operations = makeOperations(gathersWrites: fileSystem.gathersWrites)
     return fuse_session_new(&arguments, &operations, MemoryLayout<fuse_lowlevel_ops>.size, userdata)
   }
 

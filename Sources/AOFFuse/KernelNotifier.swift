@@ -60,6 +60,9 @@ package final class KernelNotifier: KernelCache {
     switch notice {
     case .invalidate(let offset):
       _ = fuse_lowlevel_notify_inval_inode(session.pointer, node.rawValue, off_t(clamping: offset), 0)
+    case .drop(let range):
+      _ = fuse_lowlevel_notify_inval_inode(
+        session.pointer, node.rawValue, off_t(clamping: range.lowerBound), off_t(clamping: range.count))
     case .push(let news):
       var byte = news.lastByte
       withUnsafeMutableBytes(of: &byte) { byte in

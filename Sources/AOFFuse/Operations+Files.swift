@@ -46,12 +46,12 @@ func onWrite(
 
 func onFlush(_ request: fuse_req_t?, _ node: fuse_ino_t, _ file: FileInfo?) {
   guard let call = Call(request, "flush") else { return }
-  call.done { files throws(AofError) in try files.flush(file.handle) }
+  call.sync { files throws(AofError) in try files.flush(file.handle) }
 }
 
 func onSync(_ request: fuse_req_t?, _ node: fuse_ino_t, _ dataOnly: Int32, _ file: FileInfo?) {
   guard let call = Call(request, "fsync") else { return }
-  call.sync(file)
+  call.sync { files throws(AofError) in try files.fsync(file.handle) }
 }
 
 func onRelease(_ request: fuse_req_t?, _ node: fuse_ino_t, _ file: FileInfo?) {
@@ -136,9 +136,9 @@ extension Call {
     }
   }
 
-  consuming func sync(_ file: FileInfo?) {
+  consuming func sync(_ body: (FileSystem) throws(AofError) -> SyncAnswer) {
     let answer: SyncAnswer
-    do throws(AofError) { answer = try context.files.fsync(file.handle) } catch { return fail(error) }
+    do throws(AofError) { answer = try body(context.files) } catch { return fail(error) }
     switch answer {
     case .done: reply.error(0)
     case .later(let work): later(work) { reply, _ in reply.error(0) }

@@ -2,8 +2,9 @@ import AOFCore
 import CFuse3
 
 /// libfuse's table of callbacks. What is missing here the kernel does itself: locks (a lock that blocks must
-/// not hold a thread of ours), permission checks, mmap.
-func makeOperations() -> fuse_lowlevel_ops {
+/// not hold a thread of ours), permission checks, mmap. And where it gathers writes: which parts of a file are holes, as it
+/// alone knows the file's size; and extended attributes, since it would ask for `security.capability` with each write.
+func makeOperations(gathersWrites: Bool) -> fuse_lowlevel_ops {
   var operations = fuse_lowlevel_ops()
   operations.`init` = onInit
 
@@ -30,7 +31,7 @@ func makeOperations() -> fuse_lowlevel_ops {
   operations.fsync = onSync
   operations.release = onRelease
   operations.fallocate = onAllocate
-  operations.lseek = onSeek
+  if !gathersWrites { operations.lseek = onSeek }
   operations.ioctl = onControl
   operations.poll = onPoll
 
@@ -40,7 +41,7 @@ func makeOperations() -> fuse_lowlevel_ops {
   operations.releasedir = onReleaseDirectory
   operations.fsyncdir = onSyncDirectory
 
-  operations.getxattr = onGetExtended
+  if !gathersWrites { operations.getxattr = onGetExtended }
   operations.setxattr = onSetExtended
   operations.listxattr = onListExtended
   operations.removexattr = onRemoveExtended
@@ -49,7 +50,8 @@ func makeOperations() -> fuse_lowlevel_ops {
 
 /// Settles with the kernel how the two talk.
 func onInit(_ userdata: UnsafeMutableRawPointer?, _ connection: UnsafeMutablePointer<fuse_conn_info>?) {
-  guard let connection else { return }
+  guard let connection, let userdata else { return }
+  let options = Unmanaged<MountContext>.fromOpaque(userdata).takeUnretainedValue().files.options
   func set(_ capability: Int32, _ wanted: Bool) {
     let bit = UInt32(bitPattern: capability)
     if wanted, connection.pointee.capable & bit != 0 {
@@ -68,14 +70,15 @@ func onInit(_ userdata: UnsafeMutableRawPointer?, _ connection: UnsafeMutablePoi
   set(FUSE_CAP_ASYNC_DIO, false)
   set(FUSE_CAP_ASYNC_READ, true)
   set(FUSE_CAP_PARALLEL_DIROPS, true)
-  set(FUSE_CAP_READDIRPLUS, true)
-  set(FUSE_CAP_READDIRPLUS_AUTO, true)
+  // Where the kernel keeps the sizes, one that it got while it forgot the inode would be wrong for good.
+  set(FUSE_CAP_READDIRPLUS, !options.gathersWrites)
+  set(FUSE_CAP_READDIRPLUS_AUTO, !options.gathersWrites)
   set(FUSE_CAP_HANDLE_KILLPRIV, true)
   // Requests come in one buffer each, and replies leave in one: splicing measured slower.
   set(FUSE_CAP_SPLICE_READ, false)
   set(FUSE_CAP_SPLICE_WRITE, false)
   set(FUSE_CAP_SPLICE_MOVE, false)
-  set(FUSE_CAP_WRITEBACK_CACHE, false)
+  set(FUSE_CAP_WRITEBACK_CACHE, options.gathersWrites)
   // Locks stay in the kernel.
   set(FUSE_CAP_POSIX_LOCKS, false)
   set(FUSE_CAP_FLOCK_LOCKS, false)

@@ -124,5 +124,39 @@ extension MountTests {
       #expect(outcome { try handle.sync() } == "ok")
       #expect(try contents(fixture["log"]) == pattern(length + piece))
     }
+
+    @Test("§wb-failed: what is gathered and finds no space fails at fsync, and the log goes on for who opens it again")
+    func fullWhileGathering() throws {
+      let fixture = try MountFixture()
+      try check(mkdir(fixture.store, 0o700))
+      try check(test_mount_tmpfs(fixture.store, "size=160m,mode=0700"))
+      defer { fixture.tearDown() }
+      try fixture.start(MountFixture.smallChunks + ["-o", "writeback"])
+      let filler = fixture.store + "/filler"
+      try Handle(filler, O_WRONLY | O_CREAT).allocate(0, at: 0, 64 << 20)
+      let handle = try fixture.appender("log")
+      let piece = 1 << 18
+      var (length, synced) = (0, 0)
+      var failure = ""
+      while failure.isEmpty, length < 200 << 20 {
+        try handle.write(pattern(piece, from: length))
+        length += piece
+        if length % (piece << 4) == 0 {
+          failure = outcome { try handle.sync() }
+          if failure == "ok" { (failure, synced) = ("", length) }
+        }
+      }
+      #expect(failure == "ENOSPC")
+      #expect(outcome { try handle.sync() } == "ENOSPC")
+      try check(unlink(filler))
+      let again = try fixture.appender("log")
+      #expect(outcome { try handle.write([1]) } == "EIO")
+      #expect(outcome { try handle.close() } == "EIO")
+      let found = try again.size()
+      #expect(found >= synced && found < length)
+      try again.write(pattern(piece, from: found))
+      try again.sync()
+      #expect(try contents(fixture["log"]) == pattern(found + piece))
+    }
   }
 }

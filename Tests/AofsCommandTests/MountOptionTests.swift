@@ -26,7 +26,7 @@ import Testing
     #expect(settings.stopTimeout == 500)
     #expect(settings.logLevel == .debug)
     #expect(settings.logFile == "/tmp/l")
-    #expect(settings.kernelOptions.isEmpty)
+    #expect(settings.kernelOptions.isEmpty && !settings.gathersWrites)
   }
 
   @Test(arguments: ["checkpoint_on_unmount=yes", "nodelete=", "ro=1"]) func switchesTakeNoValue(option: String) throws {
@@ -39,6 +39,13 @@ import Testing
     #expect(settings.remote == nil && settings.chunkSize == nil && settings.cacheSize == nil)
     #expect(settings.trashAge == nil && settings.allowsDeletion)
     #expect(settings.stopTimeout == MountSettings.defaultStopTimeout)
+  }
+
+  @Test func writebackReachesTheDaemon() throws {
+    let settings = try settings("writeback")
+    #expect(settings.gathersWrites && settings.kernelOptions.isEmpty)
+    let daemon = try #require(try AofsCommand.parseAsRoot(settings.arguments) as? MountCommand)
+    #expect(try daemon.settings().gathersWrites)
   }
 
   @Test func relativePathsAreMadeAbsolute() throws {

@@ -9,6 +9,8 @@
 
 rounds=${1:-$((3 * scale))}
 writers=4
+promised=synced
+gathers && promised=torn
 
 cut_power() {
   python3 - "$place" <<'P' || fail "the disk cannot be shut down"
@@ -22,7 +24,7 @@ check_all() {
   local acks
   for acks in "$work"/acks-*; do
     [ -e "$acks" ] || continue
-    python3 "$records" check "$mnt/${acks##*acks-}" "$acks" synced >"$work/verdict" 2>&1 ||
+    python3 "$records" check "$mnt/${acks##*acks-}" "$acks" $promised >"$work/verdict" 2>&1 ||
       fail "$1: $(cat "$work/verdict")"
   done
   ! grep -q '"failure"' "$mnt/.ctl/status.json" || fail "$1: $(grep '"failure"' "$mnt/.ctl/status.json")"

@@ -17,6 +17,8 @@ package protocol KernelCache: Sendable {
 package enum TailNotice: Sendable {
   /// Drop the pages from the one that holds `offset` to the end, and the cached attributes.
   case invalidate(from: UInt64)
+  /// Write the pages that hold bytes of the range, if they are dirty, and drop them.
+  case drop(Range<UInt64>)
   /// Store this size, unless the log is longer, and drop what older answers say of it.
   case push(SizeNews)
   /// Nothing; the closure is called, also when there is no kernel.

@@ -135,6 +135,7 @@ extension FileSystem {
   private func forget(_ cuts: ArraySlice<ControlAnswer.Cut>, whenDone: @escaping @Sendable () -> Void) {
     guard let cut = cuts.first else { return whenDone() }
     coherence[cut.log].didCut(at: cut.lsn)
+    writeback?.cut(cut.log)
     options.kernelCache.invalidateAll(cut.log) { [self] in forget(cuts.dropFirst(), whenDone: whenDone) }
   }
 }

@@ -19,6 +19,8 @@ struct LogHandle: Sendable {
   let reader: LogReader
   /// Whether READs of the handle fill the page cache. Handles that can write bypass it.
   let isCached: Bool
+  /// In writeback mode.
+  let writeback: WritebackHandle?
 
   var aof: Aof { use.log }
 }

@@ -7,6 +7,7 @@ package struct OpenFlags: RawRepresentable, Hashable, Sendable {
   package init(rawValue: Int32) { self.rawValue = rawValue }
 
   package var canWrite: Bool { rawValue & O_ACCMODE != O_RDONLY }
+  package var canRead: Bool { rawValue & O_ACCMODE != O_WRONLY }
   package var appends: Bool { rawValue & O_APPEND != 0 }
   package var truncates: Bool { rawValue & O_TRUNC != 0 }
   package var isExclusive: Bool { rawValue & O_EXCL != 0 }

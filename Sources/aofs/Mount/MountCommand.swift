@@ -70,7 +70,7 @@ struct MountCommand: ParsableCommand {
   @Option(
     name: .customShort("o"),
     help: ArgumentHelp(
-      "Options as mount(8) has them: ro, nodelete, nonempty, noatime, uid=…, chunk_size=…", valueName: "options"))
+      "Options as mount(8) has them: ro, nodelete, writeback, nonempty, noatime, uid=…, chunk_size=…", valueName: "options"))
   var options: [String] = []
 
   @Option(help: .hidden) var readyDescriptor: Int32?

@@ -82,6 +82,7 @@ struct MountSession {
     var options = FileSystemOptions()
     options.kernelCache = notifier
     options.allowsDeletion = settings.allowsDeletion
+    options.gathersWrites = settings.gathersWrites
     options.owner.userID = settings.userID ?? options.owner.userID
     options.owner.groupID = settings.groupID ?? options.owner.groupID
     options.metricsPermissions = settings.metricsMode ?? options.metricsPermissions

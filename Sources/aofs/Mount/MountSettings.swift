@@ -24,6 +24,8 @@ struct MountSettings: Equatable {
   var compressionLevel: Int32
   /// Whether logs may be deleted, or replaced by a rename.
   var allowsDeletion: Bool
+  /// Whether the kernel's page cache gathers appends.
+  var gathersWrites: Bool
   /// Handed to libfuse.
   var kernelOptions: [String]
   /// How long a mount that is in use may take to end, in milliseconds, before it is cut off.
@@ -55,6 +57,7 @@ struct MountSettings: Equatable {
     trashAge = try settings[.trashAge].map { text throws(AofError) in try TrashAge(parsing: text) }
     prefetchMemory = try settings[.prefetchMemory].map { text throws(AofError) in try ByteCount(parsing: text) }
     allowsDeletion = !options.switches.contains(.nodelete)
+    gathersWrites = options.switches.contains(.writeback)
     walDirectory = try settings[.walDir].map(FileFacts.resolved)
     stopTimeout = try settings[.stopTimeout].map(Self.milliseconds) ?? Self.defaultStopTimeout
     checkpoints = try Self.policy(interval: settings[.checkpointInterval], maximumAge: settings[.checkpointMaxAge])
@@ -99,6 +102,7 @@ struct MountSettings: Equatable {
     if let groupID { options.append("gid=\(groupID)") }
     if mayHideFiles { options.append(MountOptionList.Switch.nonempty.rawValue) }
     if !allowsDeletion { options.append(MountOptionList.Switch.nodelete.rawValue) }
+    if gathersWrites { options.append(MountOptionList.Switch.writeback.rawValue) }
     if !options.isEmpty { arguments += ["-o", options.joined(separator: ",")] }
     return arguments + ["--", store, mountPoint]
   }

@@ -8,6 +8,8 @@ import time
 from files import error_of
 
 BINARY = os.environ["AOFS_BINARY"]
+# Given to each mount, for suites that run in another mode.
+MOUNT_OPTIONS = os.environ.get("AOFS_MOUNT_OPTIONS", "")
 
 
 def await_(what, condition, seconds=60):
@@ -34,6 +36,8 @@ def processor_time(pid):
 class Daemon:
     def __init__(self, store, mnt, under=(), options=()):
         self.store, self.mnt, self.under, self.options = store, mnt, list(under), list(options)
+        if MOUNT_OPTIONS:
+            self.options += ["-o", MOUNT_OPTIONS]
 
     def __enter__(self):
         self.log = open(os.path.join(os.path.dirname(self.mnt), "daemon.log"), "ab")

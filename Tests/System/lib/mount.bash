@@ -2,12 +2,14 @@
 # shellcheck shell=bash
 #
 # Sets: work (the suite's folder), store, mnt, place; at_end is the suite's to fill. Defines: skip, fail, await, start_daemon,
-# stop_daemon, kill_daemon, clear_dead_mount, control, start_client, end_clients, make_disk, remove_disk.
+# stop_daemon, kill_daemon, clear_dead_mount, control, gathers, start_client, end_clients, make_disk, remove_disk.
 
 set -uo pipefail
 
 suite=$(basename "$0" .sh)
 scale=${AOFS_TEST_SCALE:-1}
+# AOFS_MOUNT_OPTIONS is given to each mount, for suites that run in another mode. Whether that is -o writeback:
+gathers() { [[ ,${AOFS_MOUNT_OPTIONS:-}, == *,writeback,* ]]; }
 system=$(cd "$(dirname "$0")" && pwd)
 top=$(cd "$system/../.." && pwd)
 records=$system/lib/numbered_records.py
@@ -56,7 +58,7 @@ mounted() { is_mount_point "$mnt"; }
 answers_or_died() { ! kill -0 "$daemon" 2>/dev/null || { mounted && stat -f "$mnt" >/dev/null 2>&1; }; }
 
 start_daemon() {
-  "${under[@]}" "$aofs" mount -f "$store" "$mnt" "$@" >>"$work/daemon.log" 2>&1 &
+  "${under[@]}" "$aofs" mount -f "$store" "$mnt" ${AOFS_MOUNT_OPTIONS:+-o "$AOFS_MOUNT_OPTIONS"} "$@" >>"$work/daemon.log" 2>&1 &
   daemon=$!
   await answers_or_died || fail "no mount after a minute"
   mounted || fail "the daemon ended instead of mounting"

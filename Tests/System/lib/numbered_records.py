@@ -9,9 +9,10 @@ append LOG ACKS [BATCH [LARGEST]]
 retry LOG ACKS [BATCH [LARGEST]]
     as append, but after a failed call looks whether the log is as long as before, and goes on, until SIGTERM. Exits 1
     if a write that failed left something.
-check LOG ACKS synced|written|exact
+check LOG ACKS synced|written|exact|torn
     exit 1 unless the log holds whole records, in order, with none missing between and nothing else: at least those
-    that were synced, or written; or, exact, those that were written and no more.
+    that were synced, or written; or, exact, those that were written and no more; or, torn, at least those that were
+    synced, and then maybe the beginning of another.
 """
 import errno
 import os
@@ -42,6 +43,16 @@ def scan(data):
         if not match or int(match[1]) != count or int(match[3], 16) != zlib.crc32(line[:-9]):
             raise ValueError(f"expected record {count}, found {line[:130]!r}")
         count += 1
+    return count
+
+
+def scan_torn(data):
+    """As scan, where the log may end within a record: its beginning must be that of the next one."""
+    whole = data.rfind(b"\n") + 1
+    count = scan(data[:whole])
+    start = (b"%012d " % count)[: len(data) - whole]
+    if data[whole:][: len(start)] != start or not re.fullmatch(rb"[0-9a-f ]*", data[whole:]):
+        raise ValueError(f"after record {count - 1} comes {data[whole:][:130]!r}")
     return count
 
 
@@ -115,11 +126,11 @@ def last(acks, what):
 
 def check(path, acks, what):
     synced, written = last(acks, "s"), last(acks, "w")
-    promised = synced if what == "synced" else written
+    promised = synced if what in ("synced", "torn") else written
     if not os.path.exists(path) and promised == 0:
         return
     try:
-        count = scan(contents(path))
+        count = (scan_torn if what == "torn" else scan)(contents(path))
     except (OSError, ValueError) as error:
         sys.exit(f"{path}: {error} (synced: {synced}, written: {written})")
     verdict = "LOST" if count < promised else "TOO MANY" if what == "exact" and count > promised else "ok"
@@ -131,7 +142,7 @@ if __name__ == "__main__":
     if len(sys.argv) >= 4 and sys.argv[1] in ("append", "retry"):
         numbers = [int(number) for number in sys.argv[4:]] + [1, SMALLEST][len(sys.argv) - 4 :]
         {"append": append, "retry": retry}[sys.argv[1]](sys.argv[2], sys.argv[3], *numbers)
-    elif len(sys.argv) == 5 and sys.argv[1] == "check" and sys.argv[4] in ("synced", "written", "exact"):
+    elif len(sys.argv) == 5 and sys.argv[1] == "check" and sys.argv[4] in ("synced", "written", "exact", "torn"):
         check(*sys.argv[2:])
     else:
         sys.exit(__doc__)
