@@ -138,6 +138,7 @@ import Testing
   /// A crash between an upload and the element that names it, and one between that and the manifest.
   @Test func whatACrashLeftIsFoundAndDeleted() throws {
     let (log, bytes) = try fragmented(ChunkSize(.kibibytes(256)))
+    try log.sealTail()
     let before = try store.crashed()
     try log.checkpoint()
     try store.close()
