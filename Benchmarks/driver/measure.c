@@ -34,29 +34,31 @@ struct start {
   pthread_barrier_t *barrier;
   void *(*body)(void *);
   void *argument;
+  uint64_t began;
 };
 
 static void *start_together(void *argument) {
   struct start *start = argument;
   pthread_barrier_wait(start->barrier);
+  start->began = now();
   return start->body(start->argument);
 }
 
 uint64_t run_threads(unsigned count, void *(*body)(void *), void *arguments, size_t size) {
   pthread_barrier_t barrier;
-  pthread_barrier_init(&barrier, NULL, count + 1);
+  pthread_barrier_init(&barrier, NULL, count);
   pthread_t threads[count];
   struct start starts[count];
   for (unsigned index = 0; index < count; index++) {
-    starts[index] = (struct start){&barrier, body, (char *)arguments + index * size};
+    starts[index] = (struct start){&barrier, body, (char *)arguments + index * size, 0};
     if (pthread_create(&threads[index], NULL, start_together, &starts[index])) errx(71, "a thread cannot be started");
   }
-  pthread_barrier_wait(&barrier);
-  uint64_t start = now();
   for (unsigned index = 0; index < count; index++) pthread_join(threads[index], NULL);
-  uint64_t elapsed = now() - start;
+  uint64_t end = now(), start = end;
+  for (unsigned index = 0; index < count; index++)
+    if (starts[index].began < start) start = starts[index].began;
   pthread_barrier_destroy(&barrier);
-  return elapsed;
+  return end - start;
 }
 
 static int compare(const void *one, const void *other) {

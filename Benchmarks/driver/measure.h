@@ -19,7 +19,7 @@ void add_latency(struct latencies *list, uint64_t value);
 void add_latencies(struct latencies *list, const struct latencies *other);
 
 // Runs `body` on `count` threads that begin together, each with its own element of `arguments`, an array of elements of `size` bytes.
-// The nanoseconds until the last has ended.
+// The nanoseconds from the start of the first to the end of the last.
 uint64_t run_threads(unsigned count, void *(*body)(void *), void *arguments, size_t size);
 
 // One line of JSON: how many operations and bytes in how long, and the percentiles of the latencies in microseconds.

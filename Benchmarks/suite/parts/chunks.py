@@ -1,0 +1,78 @@
+"""A log of a million sealed chunks beside one of ten: mounting, appending, reading what is evicted and what is not."""
+import os
+import sqlite3
+
+import machine
+from figures import MEDIAN, MEMORY, MILLISECONDS, TAIL
+
+FEW_CHUNKS, FEW_SIZE = 10, 16 << 20
+MANY_SIZE = 128 << 10
+READS = 300
+
+
+def run(session):
+    count = session.scaled(1_000_000, 10)
+    few_store = session.own_store("few-chunks", "--chunk-size", f"{FEW_SIZE}B")
+    many_store = session.own_store("many-chunks", "--chunk-size", f"{MANY_SIZE}B")
+    with few_store as few, many_store as many:
+        few.name, many.name = f"{FEW_CHUNKS} chunks", f"{count} chunks"
+        append_equal_chunks(session, few, FEW_CHUNKS * FEW_SIZE)
+        append_equal_chunks(session, many, 2 * MANY_SIZE)
+        many.unmount()
+        multiply_extents(os.path.join(many.store, "manifest.sqlite"), MANY_SIZE, count)
+        many.mount()
+
+        def compare(work, figures, sample, rounds=None):
+            session.compare(work, figures, [few, many], sample, [few.name], many.name, rounds)
+
+        compare("mounting", [MILLISECONDS], mount_again)
+        compare("memory after mounting", [MEMORY], lambda peer, _: {"bytes": peer.memory()}, 1)
+        compare("4 KiB at random, evicted, from a directory", [MEDIAN, TAIL], lambda peer, number: read_evicted(session, peer, number))
+        compare("4 KiB at random, local, past the mount's page cache", [MEDIAN, TAIL],
+                lambda peer, number: read_local(session, peer, number))
+        append = ["append", "--size", "128", "--count", session.scaled(5_000), "--sync", "never"]
+        compare("append 128 B", [MEDIAN], lambda peer, _: session.driver(*append, peer.file("log")))
+        synced = ["append", "--size", "128", "--count", session.scaled(400), "--sync", "each"]
+        compare("append 128 B + fdatasync", [MEDIAN], lambda peer, _: session.driver(*synced, peer.file("log")))
+        compare("memory after all that", [MEMORY], lambda peer, _: {"bytes": peer.memory()}, 1)
+
+
+def append_equal_chunks(session, peer, size):
+    session.driver("append", "--size", MANY_SIZE, "--count", size // MANY_SIZE, "--sync", "end", peer.file("log"))
+    peer.control("checkpoint")
+
+
+def multiply_extents(manifest, size, count):
+    """Makes a log of two sealed, published chunks one of `count`, of which only the first is local. All have the second one's
+    bytes, and name its object: of an object only ranges are read, and the manifest says what must be in them."""
+    database = sqlite3.connect(manifest)
+    with database:
+        database.execute(
+            "WITH RECURSIVE numbers(n) AS (SELECT 2 UNION ALL SELECT n + 1 FROM numbers WHERE n + 1 < :count) "
+            "INSERT INTO extents SELECT log, n, n * :size, (n + 1) * :size, generation, frames, sealed_at, x'00', object_key, object_size, "
+            "object_checksum, object_frames FROM numbers CROSS JOIN extents WHERE chunk = 1", {"count": count, "size": size})
+        database.execute("UPDATE logs SET sealed_lsn = :end, applied_lsn = :end, remote_lsn = :end", {"end": count * size})
+    database.close()
+
+
+def mount_again(peer, _number):
+    peer.unmount()
+    return {"seconds": machine.seconds(peer.mount)}
+
+
+def read_evicted(session, peer, number):
+    peer.control("evict")
+    return session.driver("read", *offsets(session, peer, number))
+
+
+def read_local(session, peer, number):
+    """The same offsets twice."""
+    session.driver("read", *offsets(session, peer, number))
+    session.drop(peer.file("log-0"))
+    return session.driver("read", *offsets(session, peer, number))
+
+
+def offsets(session, peer, number):
+    """All over the log, but for its last bytes, which an eviction leaves."""
+    file = peer.file("log-0")
+    return ["--block", "4K", "--random", "--count", session.scaled(READS, 3), "--seed", number, "--to", os.path.getsize(file) - (4 << 20), file]
