@@ -4,8 +4,8 @@
 //       each of the writers appends COUNT records to PREFIX-0, PREFIX-1 …, or all of them to PREFIX-0. Closing the files is in
 //       the time, and so is the sync at the end. With --seconds they stop by then
 //   create FOLDER COUNT              makes files of one line each
-//   read [--block N] [--count N] [--random] [--readers N] [--from N] [--to N] [--seed N] [--seconds N] FILE
-//       in order up to the end, or at random offsets between FROM and TO
+//   read [--block N] [--count N] [--random] [--readers N] [--from N] [--to N] [--stride N] [--seed N] [--seconds N] FILE
+//       in order up to the end, or at random offsets between FROM and TO, which lie at multiples of STRIDE from FROM
 //   drop FILE …                      takes files from the page cache
 //   feed FILE COUNT MICROSECONDS, follow [--inotify | --interval MICROSECONDS] FILE|- COUNT
 //       how long records take from one to the other

@@ -12,7 +12,7 @@
 struct reader {
   const char *path;
   size_t block;
-  uint64_t count, first, end, deadline, bytes;
+  uint64_t count, first, end, stride, deadline, bytes;
   unsigned seed;
   bool random;
   struct latencies latencies;
@@ -21,8 +21,8 @@ struct reader {
 static uint64_t next_offset(struct reader *reader, struct drand48_data *chance) {
   double value;
   drand48_r(chance, &value);
-  uint64_t blocks = (reader->end - reader->first) / reader->block;
-  return reader->first + (uint64_t)(value * blocks) * reader->block;
+  uint64_t places = (reader->end - reader->first) / reader->stride;
+  return reader->first + (uint64_t)(value * places) * reader->stride;
 }
 
 static void *read_file(void *argument) {
@@ -61,7 +61,7 @@ static uint64_t size_of(const char *path) {
 int read_command(int count, char **words) {
   static const struct option options[] = {
       {"block", 1, NULL, 'b'},  {"count", 1, NULL, 'c'},   {"random", 0, NULL, 'r'}, {"readers", 1, NULL, 'p'}, {"from", 1, NULL, 'f'},
-      {"to", 1, NULL, 'e'}, {"seconds", 1, NULL, 't'}, {"seed", 1, NULL, 's'}, {NULL, 0, NULL, 0},
+      {"to", 1, NULL, 'e'}, {"seconds", 1, NULL, 't'}, {"seed", 1, NULL, 's'}, {"stride", 1, NULL, 'd'}, {NULL, 0, NULL, 0},
   };
   struct reader reader = {.block = 128 << 10, .count = UINT64_MAX, .seed = 1};
   unsigned readers = 1, seconds = 0;
@@ -74,12 +74,14 @@ int read_command(int count, char **words) {
       case 'e': reader.end = parse_size(optarg); break;
       case 't': seconds = parse_size(optarg); break;
       case 's': reader.seed = parse_size(optarg); break;
+      case 'd': reader.stride = parse_size(optarg); break;
       default: return 64;
     }
   if (optind + 1 != count || !readers || !reader.block) return 64;
   reader.path = words[optind];
   if (!reader.end) reader.end = size_of(reader.path);
-  if (reader.random && reader.end - reader.first < reader.block) errx(64, "%s is too short", reader.path);
+  if (!reader.stride) reader.stride = reader.block;
+  if (reader.random && reader.end - reader.first < reader.stride) errx(64, "%s is too short", reader.path);
   if (seconds) reader.deadline = now() + seconds * 1000000000ull;
   struct reader all[readers];
   for (unsigned index = 0; index < readers; index++) {

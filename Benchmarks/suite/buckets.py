@@ -6,7 +6,6 @@ import subprocess
 import peers
 
 SIGNED = ["curl", "-sSf", "--aws-sigv4", "aws:amz:us-east-1:s3", "-H", "x-amz-content-sha256: UNSIGNED-PAYLOAD", "--config", "-"]
-EMPTY = "x-amz-content-sha256: e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 
 
 class Gateway:
@@ -27,7 +26,7 @@ class Gateway:
             os.environ.update(AWS_ACCESS_KEY_ID=access, AWS_SECRET_ACCESS_KEY=secret, AWS_EC2_METADATA_DISABLED="true")
             for name in ("AWS_SESSION_TOKEN", "AWS_PROFILE", "AWS_REGION", "AWS_DEFAULT_REGION"):
                 os.environ.pop(name, None)
-            self.curl("-X", "PUT", "-H", EMPTY, f"{self.endpoint}/{self.bucket}")
+            self.curl("-X", "PUT", f"{self.endpoint}/{self.bucket}")
         except BaseException:
             self.__exit__()
             raise

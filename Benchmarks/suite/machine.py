@@ -47,6 +47,15 @@ def children(pid):
     return found
 
 
+def has_ended(pid):
+    """Also if nobody has asked how it ended."""
+    try:
+        with open(f"/proc/{pid}/stat") as file:
+            return file.read().rsplit(")", 1)[1].split()[0] == "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return True
+
+
 def processor_seconds(pids):
     """What processes have used."""
     return sum(processor_time(pid) for pid in pids)

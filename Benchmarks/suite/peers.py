@@ -223,7 +223,7 @@ class Aofs(Peer):
         """The end of a process that gets no chance to tidy up. Its mount stays, and is dead."""
         pid = self.processes()[0]
         os.kill(pid, signal.SIGKILL)
-        await_("the end of the daemon", lambda: not os.path.exists(f"/proc/{pid}"))
+        await_("the end of the daemon", lambda: machine.has_ended(pid))
 
     def processes(self):
         with open(os.path.join(self.store, "lock")) as file:

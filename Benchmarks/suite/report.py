@@ -33,7 +33,7 @@ def page(results, drawn):
     if facts["is_quick"]:
         yield "**A sample of a quick run: sizes are small, and the figures say that the suite works, not more.**\n"
     yield (f"{facts['processor']}, {facts['cores']} cores, {facts['memory_bytes'] / 1e9:.0f} GB; Linux {facts['kernel']}; {facts['fuse']}; "
-           f"aofs {facts['aofs']}; {facts['disk']}. {facts['rounds']} rounds, begun {facts['started']}. Load average "
+           f"{facts['aofs']}; {facts['disk']}. {facts['rounds']} rounds, begun {facts['started']}. Load average "
            f"{facts['load_at_start']} at the start, {facts['load_at_end']} at the end.")
     for part in dict.fromkeys(row["part"] for row in results["rows"]):
         yield f"\n## {part}\n"

@@ -98,7 +98,8 @@ class Session:
     def parsed(self, command):
         done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=600)
         if done.returncode:
-            raise OSError(f"{' '.join(command)}: {done.stderr.strip()}")
+            said = done.stderr.strip().splitlines() or [f"ended with {done.returncode}"]
+            raise OSError(f"{os.path.basename(command[0])} {command[1]}: {said[0]}")
         return json.loads(done.stdout)
 
     def compare(self, work, figures, subjects, sample, against=("ext4", "floor"), of="aofs", rounds=None):

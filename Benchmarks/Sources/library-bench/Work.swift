@@ -13,7 +13,8 @@ struct Work {
 
   /// Text of the kind that logs are made of; no two neighbouring lines are alike.
   private var record: [UInt8] {
-    var bytes = (0..<size).map { UInt8(32 + ($0 * 7 + $0 / 13) % 90) }
+    var bytes = [UInt8](repeating: UInt8(ascii: " "), count: size)
+    for index in bytes.indices { bytes[index] += UInt8((index * 7 + index / 13) % 90) }
     if let last = bytes.indices.last { bytes[last] = UInt8(ascii: "\n") }
     return bytes
   }

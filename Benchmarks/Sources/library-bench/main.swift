@@ -4,12 +4,19 @@
 import AOF
 import Glibc
 
+func fail(_ message: String, status: Int32) -> Never {
+  _ = "\(message)\n".withCString { write(2, $0, strlen($0)) }
+  exit(status)
+}
+
 let words = CommandLine.arguments.dropFirst()
 guard let store = words.last, let work = Work(words.dropLast()) else {
-  let usage = "usage: library-bench [--size N] [--count N] [--sync never|end|each] [--writers N] [--shared] STORE\n"
-  _ = usage.withCString { write(2, $0, strlen($0)) }
-  exit(64)
+  fail("usage: library-bench [--size N] [--count N] [--sync never|end|each] [--writers N] [--shared] STORE", status: 64)
 }
-let manager = try AofManager.open(store)
-print(try work.run(in: manager).json)
-try manager.close()
+do {
+  let manager = try AofManager.open(store)
+  print(try work.run(in: manager).json)
+  try manager.close()
+} catch {
+  fail("library-bench: \(error)", status: 74)
+}

@@ -7,7 +7,12 @@ from figures import MEDIAN, MEMORY, MILLISECONDS, TAIL
 
 FEW_CHUNKS, FEW_SIZE = 10, 16 << 20
 MANY_SIZE = 128 << 10
+READ = 4 << 10
 READS = 300
+# Only so many of the many chunks have an object, all over the log; these are read.
+OBJECTS = 4096
+# The name of the object of chunk `n`; see docs/format/remote-layout.md.
+KEY = "printf('chunks/%d/%016x/%020d-%020d-%d-1-%016x.zst', log, n, n * :size, (n + 1) * :size, generation, n)"
 
 
 def run(session):
@@ -19,17 +24,18 @@ def run(session):
         append_equal_chunks(session, few, FEW_CHUNKS * FEW_SIZE)
         append_equal_chunks(session, many, 2 * MANY_SIZE)
         many.unmount()
-        multiply_extents(os.path.join(many.store, "manifest.sqlite"), MANY_SIZE, count)
+        multiply_extents(many.store, count)
         many.mount()
+        strides = {few.name: READ, many.name: count // OBJECTS * MANY_SIZE}
 
         def compare(work, figures, sample, rounds=None):
             session.compare(work, figures, [few, many], sample, [few.name], many.name, rounds)
 
         compare("mounting", [MILLISECONDS], mount_again)
         compare("memory after mounting", [MEMORY], lambda peer, _: {"bytes": peer.memory()}, 1)
-        compare("4 KiB at random, evicted, from a directory", [MEDIAN, TAIL], lambda peer, number: read_evicted(session, peer, number))
+        compare("4 KiB at random, evicted, from a directory", [MEDIAN, TAIL], lambda peer, number: read_evicted(session, peer, strides, number))
         compare("4 KiB at random, local, past the mount's page cache", [MEDIAN, TAIL],
-                lambda peer, number: read_local(session, peer, number))
+                lambda peer, number: read_local(session, peer, strides, number))
         append = ["append", "--size", "128", "--count", session.scaled(5_000), "--sync", "never"]
         compare("append 128 B", [MEDIAN], lambda peer, _: session.driver(*append, peer.file("log")))
         synced = ["append", "--size", "128", "--count", session.scaled(400), "--sync", "each"]
@@ -42,16 +48,21 @@ def append_equal_chunks(session, peer, size):
     peer.control("checkpoint")
 
 
-def multiply_extents(manifest, size, count):
-    """Makes a log of two sealed, published chunks one of `count`, of which only the first is local. All have the second one's
-    bytes, and name its object: of an object only ranges are read, and the manifest says what must be in them."""
-    database = sqlite3.connect(manifest)
+def multiply_extents(store, count):
+    """Makes a log of two sealed, published chunks one of `count`, of which only the first two are local. All have the second one's bytes."""
+    database = sqlite3.connect(os.path.join(store, "manifest.sqlite"))
     with database:
+        (log, first_key), = database.execute("SELECT log, object_key FROM extents WHERE chunk = 1")
         database.execute(
             "WITH RECURSIVE numbers(n) AS (SELECT 2 UNION ALL SELECT n + 1 FROM numbers WHERE n + 1 < :count) "
-            "INSERT INTO extents SELECT log, n, n * :size, (n + 1) * :size, generation, frames, sealed_at, x'00', object_key, object_size, "
-            "object_checksum, object_frames FROM numbers CROSS JOIN extents WHERE chunk = 1", {"count": count, "size": size})
-        database.execute("UPDATE logs SET sealed_lsn = :end, applied_lsn = :end, remote_lsn = :end", {"end": count * size})
+            f"INSERT INTO extents SELECT log, n, n * :size, (n + 1) * :size, generation, frames, sealed_at, x'00', {KEY}, object_size, "
+            "object_checksum, object_frames FROM numbers CROSS JOIN extents WHERE chunk = 1", {"count": count, "size": MANY_SIZE})
+        database.execute("UPDATE logs SET sealed_lsn = :end, applied_lsn = :end, remote_lsn = :end", {"end": count * MANY_SIZE})
+        keys = database.execute("SELECT object_key FROM extents WHERE log = ? AND chunk >= 2 AND chunk % ? = 0", (log, count // OBJECTS))
+        for key, in keys:
+            path = os.path.join(store, "remote", key)
+            os.makedirs(os.path.dirname(path))
+            os.link(os.path.join(store, "remote", first_key), path)
     database.close()
 
 
@@ -60,19 +71,20 @@ def mount_again(peer, _number):
     return {"seconds": machine.seconds(peer.mount)}
 
 
-def read_evicted(session, peer, number):
+def read_evicted(session, peer, strides, number):
     peer.control("evict")
-    return session.driver("read", *offsets(session, peer, number))
+    return session.driver("read", *places(session, peer, strides, number))
 
 
-def read_local(session, peer, number):
-    """The same offsets twice."""
-    session.driver("read", *offsets(session, peer, number))
+def read_local(session, peer, strides, number):
+    """The same places twice."""
+    session.driver("read", *places(session, peer, strides, number))
     session.drop(peer.file("log-0"))
-    return session.driver("read", *offsets(session, peer, number))
+    return session.driver("read", *places(session, peer, strides, number))
 
 
-def offsets(session, peer, number):
+def places(session, peer, strides, number):
     """All over the log, but for its last bytes, which an eviction leaves."""
     file = peer.file("log-0")
-    return ["--block", "4K", "--random", "--count", session.scaled(READS, 3), "--seed", number, "--to", os.path.getsize(file) - (4 << 20), file]
+    return ["--block", READ, "--random", "--stride", strides[peer.name], "--count", session.scaled(READS, 3), "--seed", number,
+            "--to", os.path.getsize(file) - (4 << 20), file]

@@ -1,6 +1,6 @@
 """Appending through the library, without a mount, beside the same work on the filesystem below."""
-import itertools
 import os
+import shutil
 
 import peers
 from figures import MEDIAN, RATE, THROUGHPUT
@@ -19,7 +19,6 @@ def run(session):
         return session.skip("library", "library-bench is not built")
     plain, = session.local_peers("ext4")
     library = peers.Peer("library", os.path.join(session.disk, "library-store"))
-    runs = itertools.count()
     for work, size, count, sync, writers, figure in WORK:
         words = ["--size", size, "--count", session.scaled(count), "--sync", sync, "--writers", writers]
         words += ["--shared"] if "one log" in work else []
@@ -30,8 +29,10 @@ def run(session):
                     return session.driver("append", *words, plain.file("append"))
                 finally:
                     plain.remove("append-*")
-            store = library.file(str(next(runs)))
-            return session.parsed([session.tools.library, *map(str, words), store])
+            store = library.file("store")
+            try:
+                return session.parsed([session.tools.library, *map(str, words), store])
+            finally:
+                shutil.rmtree(store, ignore_errors=True)
 
         session.compare(work, [figure], [plain, library], sample, against=["ext4"], of="library")
-        library.remove("*")
