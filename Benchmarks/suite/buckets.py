@@ -95,7 +95,7 @@ class Rclone(peers.Mounted):
         return ["rclone", "mount", place, self.path, "--vfs-cache-mode", "writes", "--vfs-write-back", "0s", "--cache-dir", self.own,
                 "--config", os.path.join(self.folder, "no-rclone.conf"), "--buffer-size", "64M"]
 
-    def restart(self):
+    def remount(self):
         self.__exit__()
         shutil.rmtree(self.own, ignore_errors=True)
         self.__enter__()

@@ -53,6 +53,9 @@ class Peer:
     def seal(self, _name):
         """Brings a file into the form in which old bytes are kept, where there is such a form."""
 
+    def remount(self):
+        """Forgets what it knows of its files, where it knows anything."""
+
     def remove(self, pattern):
         for path in glob.glob(self.file(pattern)):
             os.unlink(path)
@@ -89,8 +92,7 @@ class Mounted(Peer):
             self.process.kill()
             self.process.wait()
 
-    def restart(self):
-        """Forgets all that is cached."""
+    def remount(self):
         self.__exit__()
         self.__enter__()
 
@@ -218,6 +220,10 @@ class Aofs(Peer):
         done = subprocess.run([self.tools.unmount, self.path], capture_output=True, text=True, check=False)
         if done.returncode:
             subprocess.run([self.tools.unmount, "--force", self.path], check=False)
+
+    def remount(self):
+        self.unmount()
+        self.mount()
 
     def kill(self):
         """The end of a process that gets no chance to tidy up. Its mount stays, and is dead."""

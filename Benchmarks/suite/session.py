@@ -111,7 +111,8 @@ class Session:
             for peer in [*subjects[first:], *subjects[:first]]:
                 if peer.name not in samples:
                     continue
-                os.sync()
+                # What the one before has left to write is not this one's; other disks are nobody's here.
+                subprocess.run(["sync", "-f", self.disk], check=True)
                 try:
                     samples[peer.name].append(sample(peer, number))
                 except (OSError, AssertionError, subprocess.SubprocessError, ValueError, KeyError) as error:

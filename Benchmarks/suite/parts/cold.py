@@ -62,7 +62,7 @@ def run(session):
 
 def make_cold(peer):
     if isinstance(peer, peers.Mounted):
-        peer.restart()
+        peer.remount()
     elif isinstance(peer, peers.Aofs):
         peer.control("evict")
 

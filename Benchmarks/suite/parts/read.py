@@ -17,6 +17,10 @@ def run(session):
     read(session, "4 KiB at random, past the mount's page cache", [MEDIAN, TAIL], mounts, ["--block", "4K", *at_random(session, 5_000)])
     read(session, "4 KiB at random, past the mount's page cache, 4 readers", [RATE], mounts,
          ["--block", "4K", "--readers", 4, *at_random(session, 5_000)])
+    checked = [peer for peer in mounts if peer.name in ("floor", "aofs")]
+    read(session, "in order by 128 KiB, the first time since the mount", [THROUGHPUT], checked, ["--block", "128K"], is_new=True)
+    read(session, "4 KiB at random, the first time since the mount", [MEDIAN, TAIL], checked,
+         ["--block", "4K", *at_random(session, 1_000)], is_new=True)
     for peer in everybody:
         peer.remove("read-0")
 
@@ -25,9 +29,11 @@ def at_random(session, count):
     return ["--random", "--count", session.scaled(count)]
 
 
-def read(session, work, figures, subjects, words, is_warm=False):
+def read(session, work, figures, subjects, words, is_warm=False, is_new=False):
     def sample(peer, number):
         file = peer.file("read-0")
+        if is_new:
+            peer.remount()
         peer.warm_lower()
         if is_warm:
             session.driver("read", file)

@@ -105,7 +105,7 @@ def reopen(session, store, mounts, text, size):
         if peer is store:
             store.control("evict")
         else:
-            peer.restart()
+            peer.remount()
         return append_line(peer.file(f"cold-{peer.name}"))
 
     session.compare(f"a line for a log of {size} MiB that is in the bucket alone", [WRITE, CLOSE], mounts, sample, OTHERS)
