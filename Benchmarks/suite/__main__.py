@@ -47,6 +47,7 @@ def main():
     options = parse()
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda *_: sys.exit(130))
+    parts = {name: importlib.import_module("parts." + name) for name in options.parts or PARTS}
     programs = tools()
     facts = machine.describe(programs.aofs) | {
         "started": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
@@ -56,10 +57,10 @@ def main():
         stack.callback(remove, folder)
         place = stack.enter_context(disk.ext4(folder, DISK_MEBIBYTES))
         session = Session(programs, folder, place, options.rounds or (1 if options.quick else 5), options.quick, stack)
-        for name in options.parts or PARTS:
-            print(f"{name}: {importlib.import_module('parts.' + name).__doc__.splitlines()[0]}", flush=True)
+        for name, module in parts.items():
+            print(f"{name}: {module.__doc__.splitlines()[0]}", flush=True)
             with session.run(name):
-                importlib.import_module("parts." + name).run(session)
+                module.run(session)
         facts |= {"rounds": session.rounds, "is_quick": options.quick, "load_at_end": machine.load()}
         report.write(options.output, facts, session)
     return 1 if session.failures else 0

@@ -9,7 +9,7 @@ COLOURS = {
     "ext4": "#9e9e9e", "floor": "#c0a060", "aofs": "#1f6fb4", "library": "#6fb1e0", "bindfs": "#b4654a", "sshfs": "#8a5fa8", "s3fs": "#5a9a5a",
     "rclone": "#c25b8a", "curl": "#707070"}
 OTHERS = ["#1f6fb4", "#e08b2c", "#5a9a5a", "#8a5fa8"]
-LABELS, BARS, VALUES, BAR, GAP, TOP = 330, 460, 90, 13, 12, 56
+LABELS, BARS, VALUES, BAR, GAP, TOP = 450, 460, 90, 13, 12, 56
 
 
 def write(folder, results, peers_of):
@@ -19,7 +19,7 @@ def write(folder, results, peers_of):
     pictures = dict.fromkeys((row["part"], row["unit"]) for row in results["rows"])
     for part, unit in pictures:
         rows = [row for row in results["rows"] if (row["part"], row["unit"]) == (part, unit)]
-        name = f"{part}-{unit.replace('/', 'per-').replace(' ', '-').strip('-').lower()}.svg"
+        name = "-".join([part, *unit.replace("/", " per ").lower().split()]) + ".svg"
         with open(os.path.join(folder, name), "w") as file:
             file.write(picture(part, unit, rows, peers_of(rows)))
         drawn.setdefault(part, []).append(name)

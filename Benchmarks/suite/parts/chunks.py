@@ -3,14 +3,14 @@ import os
 import sqlite3
 
 import machine
-from figures import MEDIAN, MEMORY, MILLISECONDS, TAIL
+from figures import MEDIAN, MEMORY, MILLISECONDS, SECONDS, TAIL
 
 FEW_CHUNKS, FEW_SIZE = 10, 16 << 20
 MANY_SIZE = 128 << 10
 READ = 4 << 10
 READS = 300
 # Only so many of the many chunks have an object, all over the log; these are read.
-OBJECTS = 4096
+OBJECTS = 1 << 14
 # The name of the object of chunk `n`; see docs/format/remote-layout.md.
 KEY = "printf('chunks/%d/%016x/%020d-%020d-%d-1-%016x.zst', log, n, n * :size, (n + 1) * :size, generation, n)"
 
@@ -26,21 +26,45 @@ def run(session):
         many.unmount()
         multiply_extents(many.store, count)
         many.mount()
-        strides = {few.name: READ, many.name: count // OBJECTS * MANY_SIZE}
 
         def compare(work, figures, sample, rounds=None):
             session.compare(work, figures, [few, many], sample, [few.name], many.name, rounds)
 
+        def memory(peer, _number):
+            return {"bytes": peer.memory()}
+
+        def places(peer, number):
+            """Those of the few chunks are evicted anew for each round; of the many each round has some that no other has."""
+            words = ["--block", READ, "--random", "--count", session.scaled(READS, 3), "--seed", number, "--to", count * MANY_SIZE]
+            if peer is few:
+                # Without the last bytes, which an eviction leaves.
+                return [*words[:-1], FEW_CHUNKS * FEW_SIZE - (4 << 20), peer.file("log-0")]
+            stride = count // OBJECTS * MANY_SIZE
+            return [*words, "--from", number * stride, "--stride", session.rounds * stride, peer.file("log-0")]
+
+        def read_evicted(peer, number):
+            if peer is few:
+                few.control("evict")
+            return session.driver("read", *places(peer, number))
+
+        def read_local(peer, number):
+            """The same places again."""
+            session.drop(peer.file("log-0"))
+            return session.driver("read", *places(peer, number))
+
         compare("mounting", [MILLISECONDS], mount_again)
-        compare("memory after mounting", [MEMORY], lambda peer, _: {"bytes": peer.memory()}, 1)
-        compare("4 KiB at random, evicted, from a directory", [MEDIAN, TAIL], lambda peer, number: read_evicted(session, peer, strides, number))
+        compare("memory after mounting", [MEMORY], memory, 1)
+        compare("4 KiB at random, evicted, from a directory", [MEDIAN, TAIL], read_evicted)
+        # Those of the last round are local.
         compare("4 KiB at random, local, past the mount's page cache", [MEDIAN, TAIL],
-                lambda peer, number: read_local(session, peer, strides, number))
+                lambda peer, _: read_local(peer, session.rounds - 1))
         append = ["append", "--size", "128", "--count", session.scaled(5_000), "--sync", "never"]
         compare("append 128 B", [MEDIAN], lambda peer, _: session.driver(*append, peer.file("log")))
         synced = ["append", "--size", "128", "--count", session.scaled(400), "--sync", "each"]
         compare("append 128 B + fdatasync", [MEDIAN], lambda peer, _: session.driver(*synced, peer.file("log")))
-        compare("memory after all that", [MEMORY], lambda peer, _: {"bytes": peer.memory()}, 1)
+        compare("memory after the reads and appends", [MEMORY], memory, 1)
+        compare("evicting what was read", [SECONDS], lambda peer, _: {"seconds": machine.seconds(peer.control, "evict")}, 1)
+        compare("memory after evicting", [MEMORY], memory, 1)
 
 
 def append_equal_chunks(session, peer, size):
@@ -69,22 +93,3 @@ def multiply_extents(store, count):
 def mount_again(peer, _number):
     peer.unmount()
     return {"seconds": machine.seconds(peer.mount)}
-
-
-def read_evicted(session, peer, strides, number):
-    peer.control("evict")
-    return session.driver("read", *places(session, peer, strides, number))
-
-
-def read_local(session, peer, strides, number):
-    """The same places twice."""
-    session.driver("read", *places(session, peer, strides, number))
-    session.drop(peer.file("log-0"))
-    return session.driver("read", *places(session, peer, strides, number))
-
-
-def places(session, peer, strides, number):
-    """All over the log, but for its last bytes, which an eviction leaves."""
-    file = peer.file("log-0")
-    return ["--block", READ, "--random", "--stride", strides[peer.name], "--count", session.scaled(READS, 3), "--seed", number,
-            "--to", os.path.getsize(file) - (4 << 20), file]
