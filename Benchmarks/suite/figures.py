@@ -19,4 +19,11 @@ MEDIAN = Figure("p50_us", "us", note="p50")
 TAIL = Figure("p99_us", "us", note="p99")
 SECONDS = Figure("seconds", "s")
 MILLISECONDS = Figure("seconds", "ms", 1e3)
+MOUNT = Figure("mount", "s", note="mounting")
+UNMOUNT = Figure("unmount", "s", note="unmounting")
 MEMORY = Figure("bytes", "MB", 1e-6)
+
+
+def number(value):
+    """Three digits that count, or all before the point."""
+    return f"{value:.0f}" if abs(value) >= 100 else f"{value:.3g}"

@@ -37,7 +37,9 @@ class Peer:
         return []
 
     def memory(self):
-        return sum(resident(pid) for pid in self.processes())
+        found = sum(resident(pid) for pid in self.processes())
+        assert found > 0, f"{self.name} has ended"
+        return found
 
     def lower_files(self):
         """The files of the disk that hold what the folder's files do."""
@@ -217,13 +219,13 @@ class Aofs(Peer):
         """Returns when the daemon has let go of the store."""
         if not os.path.ismount(self.path):
             return
-        done = subprocess.run([self.tools.unmount, self.path], capture_output=True, text=True, check=False)
+        done = subprocess.run([self.tools.unmount, "--timeout", "300", self.path], capture_output=True, text=True, check=False)
         if done.returncode:
             subprocess.run([self.tools.unmount, "--force", self.path], check=False)
 
     def remount(self):
-        self.unmount()
-        self.mount()
+        """The seconds of both parts."""
+        return {"unmount": machine.seconds(self.unmount), "mount": machine.seconds(self.mount)}
 
     def kill(self):
         """The end of a process that gets no chance to tidy up. Its mount stays, and is dead."""

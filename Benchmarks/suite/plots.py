@@ -5,6 +5,8 @@ import math
 import os
 import statistics
 
+from figures import number
+
 COLOURS = {
     "ext4": "#9e9e9e", "floor": "#c0a060", "aofs": "#1f6fb4", "library": "#6fb1e0", "bindfs": "#b4654a", "sshfs": "#8a5fa8", "s3fs": "#5a9a5a",
     "rclone": "#c25b8a", "curl": "#707070"}
@@ -81,4 +83,4 @@ def bar(y, values, fill, share):
     if low < high:
         left, right = LABELS + BARS * share(low), LABELS + BARS * share(high)
         yield f'<line x1="{left:.1f}" x2="{right:.1f}" y1="{centre:.1f}" y2="{centre:.1f}" stroke="black"/>'
-    yield f'<text x="{LABELS + BARS * share(high) + 5:.1f}" y="{y + BAR - 3}" fill="#333">{middle:.4g}</text>'
+    yield f'<text x="{LABELS + BARS * share(high) + 5:.1f}" y="{y + BAR - 3}" fill="#333">{number(middle)}</text>'

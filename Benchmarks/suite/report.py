@@ -4,6 +4,7 @@ import os
 import statistics
 
 import plots
+from figures import number
 
 # In which order peers have their columns.
 ORDER = ["ext4", "floor", "aofs", "library", "bindfs", "sshfs", "s3fs", "rclone", "curl"]
@@ -68,10 +69,3 @@ def spread(values):
         return ""
     middle = number(statistics.median(values))
     return middle if len(values) == 1 else f"{middle} ({number(min(values))}–{number(max(values))})"
-
-
-def number(value):
-    """Three digits that count, or all before the point."""
-    if abs(value) >= 100:
-        return f"{value:.0f}"
-    return f"{value:.3g}"

@@ -4,11 +4,13 @@ import dataclasses
 import json
 import os
 import shutil
+import statistics
 import subprocess
 import sys
 
 import buckets
 import peers
+from figures import number
 
 
 @dataclasses.dataclass(frozen=True)
@@ -129,7 +131,7 @@ class Session:
         kept = [pair for pair in ratios if pair[0] in values and pair[1] in values]
         self.rows.append({"part": self.part, "work": title, "unit": figure.unit, "is_better_high": figure.is_better_high,
                           "values": values, "ratios": kept})
-        shown = ", ".join(f"{name} {sorted(them)[len(them) // 2]:.4g}" for name, them in values.items())
+        shown = ", ".join(f"{name} {number(statistics.median(them))}" for name, them in values.items())
         print(f"  {title}: {shown} {figure.unit}", flush=True)
 
     @contextlib.contextmanager

@@ -26,7 +26,7 @@ def run(session):
 
 
 def at_random(session, count):
-    return ["--random", "--count", session.scaled(count)]
+    return ["--random", "--count", session.scaled(count), "--seconds", 3]
 
 
 def read(session, work, figures, subjects, words, is_warm=False, is_new=False):

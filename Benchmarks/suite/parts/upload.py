@@ -11,7 +11,7 @@ from figures import MEDIAN, RATE, SECONDS, TAIL, THROUGHPUT, Figure
 MEBIBYTES = 64
 OTHERS = ["s3fs", "rclone"]
 WRITE = Figure("write", "ms", 1e3, note="open and write")
-CLOSE = Figure("close", "ms", 1e3, note="until fsync and close have returned")
+CLOSE = Figure("close", "ms", 1e3, note="with fsync and close")
 
 
 def run(session):
@@ -108,7 +108,7 @@ def reopen(session, store, mounts, text, size):
             peer.remount()
         return append_line(peer.file(f"cold-{peer.name}"))
 
-    session.compare(f"a line for a log of {size} MiB that is in the bucket alone", [WRITE, CLOSE], mounts, sample, OTHERS)
+    session.compare(f"a line for a cold log of {size} MiB", [WRITE, CLOSE], mounts, sample, OTHERS)
 
 
 def append_line(path):
