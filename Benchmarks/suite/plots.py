@@ -1,5 +1,6 @@
 """Bars as SVG: one picture for each part and unit, a group for each piece of work, a bar for each peer with its lowest and highest
 value."""
+import glob
 import html
 import math
 import os
@@ -15,8 +16,10 @@ LABELS, BARS, VALUES, BAR, GAP, TOP = 450, 460, 90, 13, 12, 56
 
 
 def write(folder, results, peers_of):
-    """Returns the names of the pictures by part."""
+    """Replaces the pictures of an earlier run. Returns their names by part."""
     os.makedirs(folder, exist_ok=True)
+    for old in glob.glob(os.path.join(folder, "*.svg")):
+        os.unlink(old)
     drawn = {}
     pictures = dict.fromkeys((row["part"], row["unit"]) for row in results["rows"])
     for part, unit in pictures:
