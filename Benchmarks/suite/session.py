@@ -108,15 +108,15 @@ class Session:
         """Runs `sample(peer, round)` for each peer in turn, round by round, each time beginning with another one. Who fails is left
         out of the row."""
         samples = {peer.name: [] for peer in subjects}
-        for number in range(rounds or self.rounds):
-            first = number % max(1, len(subjects))
+        for turn in range(rounds or self.rounds):
+            first = turn % max(1, len(subjects))
             for peer in [*subjects[first:], *subjects[:first]]:
                 if peer.name not in samples:
                     continue
                 # What the one before has left to write is not this one's; other disks are nobody's here.
                 subprocess.run(["sync", "-f", self.disk], check=True)
                 try:
-                    samples[peer.name].append(sample(peer, number))
+                    samples[peer.name].append(sample(peer, turn))
                 except (OSError, AssertionError, subprocess.SubprocessError, ValueError, KeyError) as error:
                     self.fail(f"{work}, {peer.name}", error)
                     del samples[peer.name]
