@@ -7,7 +7,7 @@ let package = Package(
   dependencies: [.package(name: "aofs", path: "..")],
   targets: [
     .executableTarget(
-      name: "append-bench", dependencies: [.product(name: "AOF", package: "aofs")],
+      name: "library-bench", dependencies: [.product(name: "AOF", package: "aofs")],
       cSettings: [.define("_GNU_SOURCE")], swiftSettings: [.treatAllWarnings(as: .error)])
   ]
 )

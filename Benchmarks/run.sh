@@ -1,41 +1,45 @@
 #!/usr/bin/env bash
-# Runs the append benchmark on a journalled ext4 of its own, beside a mount and a store on the same ext4.
+# Measures aofs beside the filesystem below it, a floor and other programs, and writes docs/benchmarks/results.json, results.md and plots.
 #
-# usage: Benchmarks/run.sh [ROUNDS]     (default 5; needs root, loop devices and 4 GiB of disk)
-# Prints the machine and a Markdown table; docs/benchmarks/append.md says how to read it.
+# usage: Benchmarks/run.sh [--rounds N] [--quick] [--output FOLDER] [PART …]
+#   --rounds N        how often each piece of work is measured, in turn (default 5, with --quick 1)
+#   --quick           smaller sizes, in less than 5 minutes: whether it works, and no figures to show
+#   --output FOLDER   where the results go
+#   PART              append library read follow cost growth many chunks cold upload; all by default
+#
+# Needs root on Debian 12, loop devices, and 12 GiB of disk at TMPDIR. Installs what is missing; who cannot be installed is left out, and the
+# results say so. AOFS_BINARY and LIBRARY_BENCH name programs that are built already. docs/benchmarks/README.md has the method.
 set -euo pipefail
 top=$(cd "$(dirname "$0")/.." && pwd)
 cd "$top"
-rounds=${1:-5}
+for word in "$@"; do
+  case $word in -h | --help) sed -n '2,/^set /s/^# \{0,1\}//p' "$0"; exit 0 ;; esac
+done
+[ "$(id -u)" -eq 0 ] || { echo "run.sh: only root may make the disk and the mounts that are measured" >&2; exit 77; }
+
 . mount-scripts/install-packages.sh
+aofs_packages="$aofs_packages gcc libc6-dev python3 e2fsprogs util-linux curl"
 aofs_install_packages
 aofs_find_swift
 
-swift build -c release --product aofs
-swift build -c release --package-path Benchmarks
-aofs=$(swift build -c release --show-bin-path)/aofs
-bench=$(swift build -c release --package-path Benchmarks --show-bin-path)/append-bench
+# The peers, each on its own: one that cannot be had keeps nobody from the others.
+for packages in bindfs "sshfs openssh-server openssh-client" s3fs rclone "radosgw ceph-mon ceph-osd ceph-common"; do
+  (aofs_packages=$packages && aofs_install_packages) || echo "run.sh: without $packages" >&2
+done
 
-run=$(mktemp -d "${TMPDIR:-/tmp}/aofs-bench.XXXXXX")
-loop=
-finish() {
-  local status=$?
-  trap - EXIT
-  if mountpoint -q "$run/mnt"; then fusermount3 -u "$run/mnt" || umount -l "$run/mnt"; sleep 1; fi
-  if mountpoint -q "$run/disk"; then umount "$run/disk"; fi
-  if [ -n "$loop" ]; then losetup -d "$loop"; fi
-  rm -rf -- "$run"
-  exit "$status"
-}
-trap finish EXIT
+if [ -z "${AOFS_BINARY:-}" ]; then
+  swift build -c release --product aofs
+  AOFS_BINARY=$(swift build -c release --show-bin-path)/aofs
+fi
+if [ -z "${LIBRARY_BENCH:-}" ]; then
+  swift build -c release --package-path Benchmarks --product library-bench
+  LIBRARY_BENCH=$(swift build -c release --package-path Benchmarks --show-bin-path)/library-bench
+fi
+BENCHMARK_PRODUCTS=$top/Benchmarks/.build/c
+export AOFS_BINARY LIBRARY_BENCH BENCHMARK_PRODUCTS
+mkdir -p "$BENCHMARK_PRODUCTS"
+gcc -O2 -Wall -Wextra -Werror -o "$BENCHMARK_PRODUCTS/driver" Benchmarks/driver/*.c -lpthread
+# shellcheck disable=SC2046  # several words
+gcc -O2 -Wall -Wextra -Werror -o "$BENCHMARK_PRODUCTS/floor" Benchmarks/floor/floor.c $(pkg-config fuse3 --cflags --libs) -lpthread
 
-mkdir "$run/disk" "$run/mnt"
-truncate -s 6G "$run/image"
-mkfs.ext4 -q -F "$run/image"
-loop=$(losetup -f --show "$run/image")
-mount "$loop" "$run/disk"
-mkdir "$run/disk/plain"
-"$aofs" mount "$run/disk/mounted" "$run/mnt"
-
-printf 'Kernel %s, %s cores, journalled ext4 on a loop device, %s rounds.\n\n' "$(uname -r)" "$(nproc)" "$rounds"
-"$bench" "$run/disk/plain" "$run/mnt" "$run/disk/library" "$rounds"
+PYTHONPATH=$top/Tests/System/lib PYTHONDONTWRITEBYTECODE=1 exec python3 Benchmarks/suite "$@"

@@ -20,7 +20,7 @@ public enum Limits {
   public static let maximumAppend = 8 << 20
 
   /// The largest append whose payload is written to the WAL, in bytes; that of larger ones is written to the chunk files
-  /// alone. Measured: docs/benchmarks/append.md, "Inline and indirect".
+  /// alone. Measured: docs/benchmarks/findings.md, "Inline and indirect".
   public static let largestInlineAppend = 64 << 10
 
   /// How much of a log the WAL alone accounts for before it is applied, in bytes: what a recovery has to read and to write

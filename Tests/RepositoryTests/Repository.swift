@@ -47,6 +47,11 @@ enum Repository {
       let top = root.appending(path: folder)
       guard let walk = FileManager.default.enumerator(atPath: top.path) else { continue }
       for case let relative as String in walk {
+        // Build products, and what editors hide.
+        if (relative as NSString).lastPathComponent.hasPrefix(".") {
+          walk.skipDescendants()
+          continue
+        }
         guard extensions.contains((relative as NSString).pathExtension) else { continue }
         let path = "\(folder)/\(relative)"
         if isDirectory(path) { continue }

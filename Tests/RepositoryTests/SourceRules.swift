@@ -1,4 +1,4 @@
-/// The longest file of Sources and Tests, in lines.
+/// The longest file of Sources, Tests and Benchmarks, in lines.
 let longestFile = 400
 
 /// Files over ``longestFile``, each with its reason. May only shrink.
