@@ -3,6 +3,7 @@ import AOFEngine
 import AOFManifest
 import AOFRemote
 import Foundation
+import GRDB
 import Testing
 
 @Suite struct RemoteTierTests {
@@ -212,5 +213,31 @@ import Testing
     try store.log().append([4])
     try store.manager().checkpoint()
     #expect(try store.log().watermarks.remote == LSN(rawValue: 2))
+  }
+
+  /// A manifest that gives one object to two extents of different lengths: an error, and no look at other memory.
+  @Test func anObjectThatTwoExtentsNameIsDamage() throws {
+    let store = TestStore()
+    let log = try store.log()
+    var noise = Noise(seed: 3)
+    let bytes = noise.bytes(300_000)
+    try log.append(bytes)
+    try log.checkpoint()
+    try log.evict()
+    try store.close()
+    try DatabaseQueue(path: store.path + "/manifest.sqlite").write { database in
+      try database.execute(
+        sql: """
+          UPDATE extents SET (object_key, object_size, object_checksum, object_frames) =
+            (SELECT object_key, object_size, object_checksum, object_frames FROM extents WHERE first_lsn = 131072)
+          WHERE first_lsn <> 131072
+          """)
+    }
+    let damaged = try store.log()
+    #expect(try damaged.bytes(at: LSN(rawValue: 140_000), count: 100) == Array(bytes[140_000..<140_100]))
+    for start in [0, 262_144] {
+      #expect(#expect(throws: AofError.self) { try damaged.bytes(at: LSN(rawValue: UInt64(start)), count: 100) }?.code == .corrupt)
+    }
+    #expect(try damaged.bytes(at: LSN(rawValue: 240_000), count: 10) == Array(bytes[240_000..<240_010]))
   }
 }

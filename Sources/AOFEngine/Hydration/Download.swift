@@ -5,10 +5,18 @@ import AOFSystem
 /// Adjacent frames of one object that one ranged read fetches, and their verified bytes for as long as somebody reads
 /// them or they are not on the local disk.
 final class Download: Sendable {
-  /// One frame of one object. After a cut an LSN may have another.
+  /// One frame of one object. After a cut an LSN may have another; and a manifest that is damaged may give an object to two
+  /// extents.
   struct FrameKey: Hashable {
     let object: String
-    let index: Int
+    let log: LogID
+    let start: LSN
+
+    init(_ frame: SealedChunk.Frame, of log: LogID, in object: StoredObject) {
+      self.object = object.key
+      self.log = log
+      start = frame.range.lowerBound
+    }
   }
 
   let number: UInt64
@@ -54,12 +62,14 @@ final class Download: Sendable {
 
   /// The bytes of `range`, which lies in frames that are loaded. They stay while the caller keeps the download in memory.
   func bytes(of range: Range<LSN>) -> UnsafeRawBufferPointer? {
-    guard let start = frames.first?.range.lowerBound, let buffer = memory.withLock({ $0 }) else { return nil }
+    guard let start = frames.first?.range.lowerBound, let end = frames.last?.range.upperBound, start <= range.lowerBound,
+      range.upperBound <= end, let buffer = memory.withLock({ $0 })
+    else { return nil }
     let offset = range.lowerBound - start
     return UnsafeRawBufferPointer(rebasing: buffer[offset..<(offset + range.byteCount)])
   }
 
-  func key(_ frame: SealedChunk.Frame) -> FrameKey { FrameKey(object: object.key, index: frame.index) }
+  func key(_ frame: SealedChunk.Frame) -> FrameKey { FrameKey(frame, of: log.id, in: object) }
 }
 
 /// Frames of one object in their order that are to be downloaded.

@@ -234,7 +234,7 @@ struct DownloadSchedule {
   }
 
   private func key(_ run: Run, _ frame: SealedChunk.Frame) -> Download.FrameKey {
-    Download.FrameKey(object: run.object.key, index: frame.index)
+    Download.FrameKey(frame, of: run.log.id, in: run.object)
   }
 
   private mutating func joinFill(_ request: UInt64, _ key: Download.FrameKey, _ actions: inout Actions) {
@@ -360,9 +360,8 @@ struct DownloadSchedule {
   // MARK: Reading
 
   /// The download that holds the frame's bytes in memory; they stay there until ``release(_:_:)``.
-  mutating func hold(_ frame: SealedChunk.Frame, _ actions: inout Actions) -> Download? {
-    guard let object = frame.object,
-      let found = frames[Download.FrameKey(object: object.key, index: frame.index)], found.isLoaded
+  mutating func hold(_ frame: SealedChunk.Frame, of log: LogID, _ actions: inout Actions) -> Download? {
+    guard let object = frame.object, let found = frames[Download.FrameKey(frame, of: log, in: object)], found.isLoaded
     else { return nil }
     entries[found.download]?.pins += 1
     want(found.download, &actions)

@@ -93,8 +93,10 @@ final class Hydrator: Sendable {
   // MARK: Reading from memory
 
   /// Copies the bytes of `range`, which lies in the frame, if they are in memory.
-  func copy(_ frame: SealedChunk.Frame, _ range: Range<LSN>, into buffer: UnsafeMutableRawBufferPointer) -> Bool {
-    guard let download = change({ schedule, actions in schedule.hold(frame, &actions) }) else { return false }
+  func copy(
+    _ frame: SealedChunk.Frame, of log: LogID, _ range: Range<LSN>, into buffer: UnsafeMutableRawBufferPointer
+  ) -> Bool {
+    guard let download = change({ schedule, actions in schedule.hold(frame, of: log, &actions) }) else { return false }
     defer { change { schedule, actions in schedule.release(download.number, &actions) } }
     guard let bytes = download.bytes(of: range) else { return false }
     buffer.copyMemory(from: bytes)

@@ -69,7 +69,7 @@ extension Aof {
       case .cold(let frame):
         let part = span.lowerBound..<min(span.upperBound, frame.range.upperBound)
         let target = UnsafeMutableRawBufferPointer(rebasing: buffer[..<part.byteCount])
-        if services.hydrator.copy(frame, part, into: target) {
+        if services.hydrator.copy(frame, of: id, part, into: target) {
           services.reads.hits.wrappingAdd(1, ordering: .relaxed)
           return .read(part.byteCount)
         }
