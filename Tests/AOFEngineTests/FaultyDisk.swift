@@ -180,6 +180,8 @@ final class FaultyDisk: Disk {
     }
   }
 
+  func writeOut(_ directory: String) {}
+
   func syncDirectory(_ path: String) throws(AofError) {
     try run(.syncDirectory, path) { state throws(AofError) in
       for change in state.pendingNames.removeValue(forKey: path) ?? [] {

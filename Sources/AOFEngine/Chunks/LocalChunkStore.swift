@@ -123,6 +123,16 @@ public final class LocalChunkStore: Sendable {
     }
   }
 
+  /// To be called before many logs are synced one by one, when all is written.
+  func prepareToSync(_ logs: [LogID]) {
+    guard logs.count >= Self.manyLogs else { return }
+    let parents = state.withLock { state in Set(logs.compactMap { state.directories[$0].map(SystemDisk.parent) }) }
+    for parent in parents { disk.writeOut(parent) }
+  }
+
+  /// From so many on it pays to have the whole filesystem written out, with what others have written to it.
+  private static let manyLogs = 32
+
   /// Makes what was written of a chunk survive power loss, copies too. - Throws: as ``sync(_:)``.
   func syncCopies(of log: LogID, in chunk: ChunkID) throws(AofError) {
     let key = Key(log: log, chunk: chunk)

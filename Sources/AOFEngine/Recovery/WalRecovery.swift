@@ -62,12 +62,14 @@ struct WalRecovery {
     for index in segments.indices {
       if try replay(segments, at: index) == .ended { break }
     }
-    for id in logs.keys.sorted() {
-      guard var log = logs[id], log.hasNews else { continue }
+    let news = logs.filter(\.value.hasNews).keys.sorted()
+    for id in news {
+      guard var log = logs[id] else { continue }
       try log.flush(into: chunks)
-      try chunks.sync(id)
       logs[id] = log
     }
+    chunks.prepareToSync(news)
+    for id in news { try chunks.sync(id) }
   }
 
   // MARK: Segments

@@ -15,15 +15,10 @@ extension AofManager {
     services.maintenance.close()
     services.compression.close()
     services.hydrator.close()
-    var failure: AofError?
     let logs = state.withLock { $0.open.values.sorted { $0.id < $1.id } }
+    var failure = applyTails(of: logs)
     for log in logs {
-      do throws(AofError) {
-        try log.applyAndRecord()
-        try log.recordResidency()
-      } catch {
-        failure = failure ?? error
-      }
+      do throws(AofError) { try log.recordResidency() } catch { failure = failure ?? error }
     }
     for wal in state.withLock({ Array($0.wals.values) }) {
       do throws(AofError) {
@@ -35,6 +30,30 @@ extension AofManager {
     }
     do throws(AofError) { try services.manifest.close() } catch { failure = failure ?? error }
     if let failure { throw failure }
+  }
+
+  /// Makes the tails of logs that nobody uses any more durable in the chunk files, and records all of that at once.
+  /// - Returns: the first failure; the other logs are recorded all the same.
+  private func applyTails(of logs: [Aof]) -> AofError? {
+    var failure: AofError?
+    services.localChunks.prepareToSync(logs.filter { $0.writeTail() }.map(\.id))
+    var done: [(log: Aof, progress: AppliedProgress)] = []
+    for log in logs {
+      do throws(AofError) {
+        if let progress = try log.apply() { done.append((log, progress)) }
+      } catch {
+        failure = failure ?? error
+      }
+    }
+    do throws(AofError) {
+      try services.reserve.tidingOver { () throws(AofError) in
+        try services.manifest.recordApplied(done.map(\.progress), firstSequences: [:])
+      }
+      for (log, progress) in done { log.finishApplying(progress) }
+    } catch {
+      failure = failure ?? error
+    }
+    return failure
   }
 
   /// Ends all waits for watermarks.

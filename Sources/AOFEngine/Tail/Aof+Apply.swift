@@ -15,9 +15,17 @@ extension Aof {
     }
   }
 
+  /// Writes what ``apply()`` is going to sync. False if there is nothing, or it could not be written: then that says why.
+  func writeTail() -> Bool {
+    let (tail, applied) = state.withLock { ($0.tail, $0.applied) }
+    guard tail > applied else { return false }
+    do throws(AofError) { try drain(through: tail) } catch { return false }
+    return true
+  }
+
   /// Makes the log durable in its chunk files up to the tail of this moment.
   /// - Returns: what the manifest must record, before ``finishApplying(_:)``; nil if there is nothing new.
-  private func apply() throws(AofError) -> AppliedProgress? {
+  func apply() throws(AofError) -> AppliedProgress? {
     let progress = state.withLock { state -> AppliedProgress? in
       guard state.tail > state.applied else { return nil }
       return AppliedProgress(
@@ -34,7 +42,7 @@ extension Aof {
   var appliedLSN: LSN { state.withLock { $0.applied } }
 
   /// The manifest has recorded `progress`.
-  private func finishApplying(_ progress: AppliedProgress) {
+  func finishApplying(_ progress: AppliedProgress) {
     state.change { state in
       state.applied = max(state.applied, progress.applied)
       state.durable = max(state.durable, progress.applied)

@@ -16,6 +16,9 @@ package protocol Disk: Sendable {
   /// Removes an empty directory. Durable only after ``syncDirectory(_:)`` of the one above it.
   func removeDirectory(_ path: String) throws(AofError)
   func syncDirectory(_ path: String) throws(AofError)
+  /// Has all that was written to the filesystem of a directory written out, at once, so that the syncs of many files that follow
+  /// have little left to do. Nothing is durable by that, and no failure is told: the syncs do both.
+  func writeOut(_ directory: String)
   /// The names in a directory, sorted, without `.` and `..`. - Throws: `notFound`.
   func list(_ path: String) throws(AofError) -> [String]
   func exists(_ path: String) -> Bool

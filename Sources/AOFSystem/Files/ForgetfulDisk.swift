@@ -35,6 +35,7 @@ package final class ForgetfulDisk: Disk {
   package func remove(_ path: String) throws(AofError) {}
   package func removeDirectory(_ path: String) throws(AofError) {}
   package func syncDirectory(_ path: String) throws(AofError) {}
+  package func writeOut(_ directory: String) {}
   package func list(_ path: String) throws(AofError) -> [String] { try base.list(path) }
   package func exists(_ path: String) -> Bool { base.exists(path) }
   package func checkDirectory(_ path: String) throws(AofError) { try base.checkDirectory(path) }

@@ -39,6 +39,13 @@ package struct SystemDisk: Disk {
     guard rmdir(path) == 0 else { throw .systemCall("rmdir", path, errno: errno) }
   }
 
+  package func writeOut(_ directory: String) {
+    let descriptor = aofs_openat(AT_FDCWD, directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0)
+    guard descriptor >= 0 else { return }
+    syncfs(descriptor)
+    close(descriptor)
+  }
+
   package func syncDirectory(_ path: String) throws(AofError) {
     var descriptor = aofs_openat(AT_FDCWD, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0)
     while descriptor < 0 {

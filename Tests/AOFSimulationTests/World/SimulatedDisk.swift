@@ -142,6 +142,8 @@ final class SimulatedDisk: Disk, @unchecked Sendable {  // used by the one threa
     }
   }
 
+  func writeOut(_ directory: String) {}
+
   func syncDirectory(_ path: String) throws(AofError) {
     let name = try relative(path)
     try machine.run(.syncDirectory, name) { () throws(AofError) in
