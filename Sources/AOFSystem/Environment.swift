@@ -10,17 +10,21 @@ package struct Environment: Sendable {
   package let makeQueue: @Sendable (JobKind) throws(AofError) -> any JobQueue
   /// The size of new WAL segments, in bytes. Those of a simulation are small, so that they have many lives.
   package let walSegmentSize: Int
+  /// From how many logs on it pays to sync their whole volume, with what others have written to it. Few in a simulation,
+  /// which has few.
+  package let logsSyncedTogether: Int
 
   package init(
     disk: any Disk, clock: any WallClock, random: @escaping @Sendable () -> UInt64,
     makeQueue: @escaping @Sendable (JobKind) throws(AofError) -> any JobQueue = Self.startThreads,
-    walSegmentSize: Int = Limits.walSegmentSize
+    walSegmentSize: Int = Limits.walSegmentSize, logsSyncedTogether: Int = 32
   ) {
     self.disk = disk
     self.clock = clock
     self.random = random
     self.makeQueue = makeQueue
     self.walSegmentSize = walSegmentSize
+    self.logsSyncedTogether = logsSyncedTogether
   }
 
   /// This machine.

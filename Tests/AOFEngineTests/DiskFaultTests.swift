@@ -182,13 +182,65 @@ import Testing
   @Test func aDirectoryWhoseSyncFailedIsSyncedBeforeItIsUsed() throws {
     let (store, disk) = faulty()
     let log = try store.log()
-    disk.fail(.syncDirectory, "/chunks", errno: EIO)
+    // Of the name that the directory of all logs' files gets.
+    disk.fail(.syncDirectory, store.path, errno: EIO)
     let large = [UInt8](repeating: 2, count: 100_000)
     #expect(throws: AofError.self) { try log.append(large) }
     try log.append(large)
     try log.sealTail()
     try store.close()
     try checkPowerCut(store, disk, large)
+  }
+
+  @Test func aLogWhoseDirectoryCannotBeSyncedTakesNoMore() throws {
+    let (store, disk) = faulty()
+    let log = try store.log()
+    try log.append([1])
+    disk.fail(.syncDirectory, "/chunks", errno: EIO)
+    #expect(throws: AofError.self) { try log.sealTail() }
+    #expect(throws: AofError.self) { try log.append([2]) }
+    #expect(try log.contents() == [1])
+    try? store.close()
+    try checkPowerCut(store, disk, [1])
+  }
+
+  /// Closing and recovering many logs take one sync, not one or more for each.
+  @Test(arguments: [false, true]) func manyLogsAreSyncedTogether(isKilled: Bool) throws {
+    let (store, disk) = faulty()
+    let names = (0..<40).map { "log-\($0)" }
+    for name in names {
+      try store.log(name).append(Array(name.utf8))
+      try store.log(name).sync()
+    }
+    let syncs = Lock(0)
+    disk.before { operation throws(AofError) in
+      if operation.kind == .sync || operation.kind == .syncDirectory { syncs.withLock { $0 += 1 } }
+    }
+    if isKilled {
+      store.abandon()
+      _ = try store.manager()
+    } else {
+      try store.close()
+    }
+    disk.before(nil)
+    #expect(syncs.withLock { $0 } < names.count)
+    if isKilled { try store.close() }
+    let after = try cut(store, disk)
+    for name in names { #expect(try after.log(name).contents() == Array(name.utf8)) }
+  }
+
+  @Test func aSyncOfManyLogsThatFailsIsNoSuccess() throws {
+    let (store, disk) = faulty()
+    let names = (0..<40).map { "log-\($0)" }
+    for name in names {
+      try store.log(name).append(Array(name.utf8))
+      try store.log(name).sync()
+    }
+    disk.fail(.sync, "/chunks", errno: EIO)
+    #expect(throws: AofError.self) { try store.close() }
+    let after = try cut(store, disk)
+    // The WAL has them still.
+    for name in names { #expect(try after.log(name).contents() == Array(name.utf8)) }
   }
 
   /// Whoever finds a sync under way must not take its end for granted.
@@ -219,11 +271,17 @@ import Testing
   }
 
   private func checkPowerCut(_ store: TestStore, _ disk: FaultyDisk, _ expected: [UInt8]) throws {
+    let copy = try cut(store, disk)
+    #expect(try copy.log().contents() == expected)
+    #expect(try copy.log().verify().problems.isEmpty)
+  }
+
+  /// The store as a power cut leaves it now.
+  private func cut(_ store: TestStore, _ disk: FaultyDisk) throws -> TestStore {
     let copy = TestStore()
     try FileManager.default.createDirectory(at: copy.directory, withIntermediateDirectories: true)
     try disk.powerCut(of: store.path, to: copy.path, keeping: .none)
-    #expect(try copy.log().contents() == expected)
-    #expect(try copy.log().verify().problems.isEmpty)
+    return copy
   }
 
   @Test func aWalDirectoryThatCouldNotBeStartedIsStartedLater() throws {

@@ -180,7 +180,17 @@ final class FaultyDisk: Disk {
     }
   }
 
-  func writeOut(_ directory: String) {}
+  func volume(of directory: String) throws(AofError) -> any Volume { FaultyVolume(disk: self, path: directory) }
+
+  fileprivate func syncAll(_ path: String) throws(AofError) {
+    try run(.sync, path) { state throws(AofError) in
+      for file in state.files.values { file.sync() }
+      for change in state.pendingNames.values.joined() {
+        if case .removed(_, let kept) = change { try? FileManager.default.removeItem(atPath: kept) }
+      }
+      state.pendingNames = [:]
+    }
+  }
 
   func syncDirectory(_ path: String) throws(AofError) {
     try run(.syncDirectory, path) { state throws(AofError) in
@@ -209,6 +219,13 @@ extension FaultyDisk.State {
     }
     return nil
   }
+}
+
+private struct FaultyVolume: Volume {
+  let disk: FaultyDisk
+  let path: String
+
+  func sync() throws(AofError) { try disk.syncAll(path) }
 }
 
 /// A file of a ``FaultyDisk``.

@@ -213,7 +213,7 @@ final class Simulation {
         let queue = SimulatedQueue(kind, machine, clock)
         machine.queues[kind] = queue
         return queue
-      }, walSegmentSize: Self.segmentSize)
+      }, walSegmentSize: Self.segmentSize, logsSyncedTogether: 2)
   }
 
   /// Small, so that segments are filled and recycled all the time.

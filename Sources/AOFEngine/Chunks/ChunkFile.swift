@@ -48,25 +48,28 @@ final class ChunkFile: Sendable {
   /// Makes what was written before the call survive power loss. One sync runs at a time, and whoever finds one under
   /// way waits for its outcome. - Throws: the first failure, again and again.
   func sync() throws(AofError) {
-    let written: Int? = try state.wait { state throws(AofError) -> Int?? in
+    guard let written = try beginSync() else { return }
+    var failure: AofError?
+    do throws(AofError) { try file.syncData() } catch { failure = error }
+    endSync(written, failure)
+    if let failure { throw failure }
+  }
+
+  /// Begins what ``endSync(_:_:)`` ends; no other sync runs between. - Returns: nil if there is nothing to sync.
+  func beginSync() throws(AofError) -> Int? {
+    try state.wait { state throws(AofError) -> Int?? in
       if state.isSyncing { return nil }
       if let failure = state.failure { throw failure }
       guard state.synced != state.written else { return .some(nil) }
       state.isSyncing = true
       return state.written
     }
-    guard let written else { return }
-    do throws(AofError) {
-      try file.syncData()
-    } catch {
-      state.change { state in
-        state.failure = error
-        state.isSyncing = false
-      }
-      throw error
-    }
+  }
+
+  /// `written`: what the sync had to cover. `failure`: what it came to.
+  func endSync(_ written: Int, _ failure: AofError?) {
     state.change { state in
-      state.synced = written
+      if failure == nil { state.synced = written } else { state.failure = failure }
       state.isSyncing = false
     }
   }

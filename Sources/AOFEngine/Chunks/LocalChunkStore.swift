@@ -11,7 +11,7 @@ public final class LocalChunkStore: Sendable {
     let chunk: ChunkID
   }
 
-  fileprivate struct Entry {
+  struct Entry {
     let file: ChunkFile
     var lastUse: UInt64
     /// Threads at work on the file, which keep it open.
@@ -20,7 +20,7 @@ public final class LocalChunkStore: Sendable {
     var isWritten = false
   }
 
-  fileprivate struct State {
+  struct State {
     var files: [Key: Entry] = [:]
     var uses: UInt64 = 0
     /// The directory of each log's chunk files.
@@ -29,22 +29,35 @@ public final class LocalChunkStore: Sendable {
     var unsyncedDirectories: Set<LogID> = []
     /// Chunks that were written since their log was last synced.
     var dirtyChunks: [LogID: Set<ChunkID>] = [:]
+    /// Logs whose directory has a name that survives power loss.
+    var placed: Set<LogID> = []
     /// Logs that a thread is syncing.
     var syncing: Set<LogID> = []
+    /// What the directories of logs' directories lie on.
+    var volumes: [String: any Volume] = [:]
+    /// Logs for which a sync of the volume failed.
+    var failures: [LogID: AofError] = [:]
   }
 
   /// How many files stay open: descriptors are few, 1024 for the whole process on many systems.
   private let openFileLimit = min(384, max(16, PathFacts.descriptorLimit / 4))
 
-  private let disk: any Disk
-  private let state = Monitor(State())
+  let disk: any Disk
+  let logsSyncedTogether: Int
+  let state = Monitor(State())
 
   /// What the files take on the disk.
   let usage: CacheUsage
 
-  /// - Parameter usage: a store without a quota counts for itself.
-  init(disk: any Disk, usage: CacheUsage = CacheUsage(limit: ByteCount(rawValue: .max))) {
+  /// - Parameters:
+  ///   - logsSyncedTogether: as in ``Environment``.
+  ///   - usage: a store without a quota counts for itself.
+  init(
+    _ disk: any Disk, togetherFrom logsSyncedTogether: Int = .max,
+    usage: CacheUsage = CacheUsage(limit: ByteCount(rawValue: .max))
+  ) {
     self.disk = disk
+    self.logsSyncedTogether = logsSyncedTogether
     self.usage = usage
   }
 
@@ -93,54 +106,6 @@ public final class LocalChunkStore: Sendable {
     guard count == buffer.count else {
       throw AofError(.corrupt, "the file of chunk \(chunk) of log \(log) ends before LSN \(lsn + buffer.count)")
     }
-  }
-
-  /// Makes all that was written of a log survive power loss, its files' names too.
-  /// - Throws: what the disk answered; the caller gives up on the log.
-  func sync(_ log: LogID) throws(AofError) {
-    // One thread at a time: another one that found the lists empty would take for synced what is only being synced.
-    state.wait { $0.syncing.insert(log).inserted ? () : nil }
-    defer { state.change { _ = $0.syncing.remove(log) } }
-    // Taken off the lists first: what comes while the syncs run is for the next one.
-    let (chunks, directory) = state.withLock { state in
-      (
-        state.dirtyChunks.removeValue(forKey: log) ?? [],
-        state.unsyncedDirectories.remove(log).flatMap { state.directories[$0] }
-      )
-    }
-    do throws(AofError) {
-      for chunk in chunks.sorted() {
-        // A file that is no longer open was synced when it was closed.
-        if let file = state.withLock({ $0.files[Key(log: log, chunk: chunk)]?.file }) { try file.sync() }
-      }
-      if let directory { try disk.syncDirectory(directory) }
-    } catch {
-      state.withLock { state in
-        state.dirtyChunks[log, default: []].formUnion(chunks)
-        if directory != nil { state.unsyncedDirectories.insert(log) }
-      }
-      throw error
-    }
-  }
-
-  /// To be called before many logs are synced one by one, when all is written.
-  func prepareToSync(_ logs: [LogID]) {
-    guard logs.count >= Self.manyLogs else { return }
-    let parents = state.withLock { state in Set(logs.compactMap { state.directories[$0].map(SystemDisk.parent) }) }
-    for parent in parents { disk.writeOut(parent) }
-  }
-
-  /// From so many on it pays to have the whole filesystem written out, with what others have written to it.
-  private static let manyLogs = 32
-
-  /// Makes what was written of a chunk survive power loss, copies too. - Throws: as ``sync(_:)``.
-  func syncCopies(of log: LogID, in chunk: ChunkID) throws(AofError) {
-    let key = Key(log: log, chunk: chunk)
-    try withFile(key, creating: false) { file throws(AofError) in
-      file.countCopies()
-      state.withLock { $0.noteWrite(to: key) }
-    }
-    try sync(log)
   }
 
   /// Frees the disk space of a range of one chunk.
@@ -195,6 +160,8 @@ public final class LocalChunkStore: Sendable {
       state.files = state.files.filter { $0.key.log != log }
       state.dirtyChunks[log] = nil
       state.unsyncedDirectories.remove(log)
+      state.placed.remove(log)
+      state.failures[log] = nil
     }
     usage.forget(log)
     try unlessGone { () throws(AofError) in
@@ -243,7 +210,7 @@ public final class LocalChunkStore: Sendable {
   // MARK: Open files
 
   /// Runs `body` on the chunk's file, which stays open for as long.
-  private func withFile<Result>(
+  func withFile<Result>(
     _ key: Key, creating: Bool, _ body: (ChunkFile) throws(AofError) -> Result
   ) throws(AofError) -> Result {
     let known = state.withLock { state in
@@ -266,11 +233,10 @@ public final class LocalChunkStore: Sendable {
     do throws(AofError) {
       file = try disk.open(path, .readWrite)
     } catch where error.code == .notFound && creating {
-      // One by one: the upper one may be there already and not be durable, after a sync that failed.
-      try disk.createDirectory(SystemDisk.parent(of: directory))
-      try disk.createDirectory(directory)
+      try makeDirectory(directory)
       file = try disk.open(path, .readWriteCreate)
     }
+    try noteVolume(of: SystemDisk.parent(of: directory))
     closeSome()
     return state.withLock { state in
       if let other = state.files[key]?.file {
@@ -282,6 +248,24 @@ public final class LocalChunkStore: Sendable {
       state.files[key] = Entry(file: opened, lastUse: state.uses)
       return opened
     }
+  }
+
+  /// Makes the directory of a log's files. Its name is durable with the log's next sync.
+  private func makeDirectory(_ path: String) throws(AofError) {
+    let parent = SystemDisk.parent(of: path)
+    if !state.withLock({ $0.volumes.keys.contains(parent) }) { try disk.createDirectory(parent) }
+    do throws(AofError) {
+      try disk.makeDirectory(path)
+    } catch where error.code == .alreadyExists {
+      try disk.checkDirectory(path)
+    }
+  }
+
+  /// Before anything is written there, so that the volume tells of all that fails.
+  private func noteVolume(of parent: String) throws(AofError) {
+    guard !state.withLock({ $0.volumes.keys.contains(parent) }) else { return }
+    let volume = try disk.volume(of: parent)
+    state.withLock { $0.volumes[parent] = $0.volumes[parent] ?? volume }
   }
 
   /// Closes the least recently used files once there are too many. One with unsynced writes is synced first; if
@@ -298,16 +282,5 @@ public final class LocalChunkStore: Sendable {
         state.files[key] = nil
       }
     }
-  }
-}
-
-extension LocalChunkStore.State {
-  /// A sync of the log must care for this file, and for its name: one that was there already may have been made by a
-  /// process that was killed before it synced the directory.
-  fileprivate mutating func noteWrite(to key: LocalChunkStore.Key) {
-    dirtyChunks[key.log, default: []].insert(key.chunk)
-    guard files[key]?.isWritten == false else { return }
-    files[key]?.isWritten = true
-    unsyncedDirectories.insert(key.log)
   }
 }

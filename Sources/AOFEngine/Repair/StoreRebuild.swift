@@ -33,7 +33,7 @@ struct StoreRebuild {
     self.environment = environment
     self.settings = settings
     observation = Observation(clock: environment.clock, logger: logger)
-    localChunks = LocalChunkStore(disk: environment.disk)
+    localChunks = LocalChunkStore(environment.disk)
     walDirectories = sources.survey.walDirectories
     let wal = settings.walDirectory
     if !walDirectories.contains(where: { layout.resolve($0.path) == layout.resolve(wal) }) {

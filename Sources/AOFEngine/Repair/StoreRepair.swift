@@ -33,7 +33,7 @@ struct StoreRepair {
     self.layout = layout
     self.environment = environment
     self.manifest = manifest
-    localChunks = LocalChunkStore(disk: environment.disk)
+    localChunks = LocalChunkStore(environment.disk)
     evidence = Evidence(layout, environment)
     logs = Dictionary(manifest.survey().logs.map { ($0.id, $0) }, uniquingKeysWith: { $1 })
     for log in logs.values { localChunks.register(log.id, directory: layout.resolve(log.dataDirectory)) }

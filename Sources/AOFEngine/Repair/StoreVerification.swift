@@ -29,7 +29,7 @@ struct StoreVerification {
     self.options = options
     self.environment = environment
     forgetful = ForgetfulDisk(environment.disk)
-    chunks = LocalChunkStore(disk: forgetful)
+    chunks = LocalChunkStore(forgetful)
     givenRemote = remote
   }
 

@@ -36,13 +36,16 @@ extension AofManager {
   /// - Returns: the first failure; the other logs are recorded all the same.
   private func applyTails(of logs: [Aof]) -> AofError? {
     var failure: AofError?
-    services.localChunks.prepareToSync(logs.filter { $0.writeTail() }.map(\.id))
     var done: [(log: Aof, progress: AppliedProgress)] = []
-    for log in logs {
-      do throws(AofError) {
-        if let progress = try log.apply() { done.append((log, progress)) }
-      } catch {
-        failure = failure ?? error
+    for start in stride(from: 0, to: logs.count, by: LocalChunkStore.logsAtOnce) {
+      let part = logs[start..<min(logs.count, start + LocalChunkStore.logsAtOnce)]
+      services.localChunks.syncTogether(part.filter { $0.writeTail() }.map(\.id))
+      for log in part {
+        do throws(AofError) {
+          if let progress = try log.apply() { done.append((log, progress)) }
+        } catch {
+          failure = failure ?? error
+        }
       }
     }
     do throws(AofError) {

@@ -16,15 +16,22 @@ package protocol Disk: Sendable {
   /// Removes an empty directory. Durable only after ``syncDirectory(_:)`` of the one above it.
   func removeDirectory(_ path: String) throws(AofError)
   func syncDirectory(_ path: String) throws(AofError)
-  /// Has all that was written to the filesystem of a directory written out, at once, so that the syncs of many files that follow
-  /// have little left to do. Nothing is durable by that, and no failure is told: the syncs do both.
-  func writeOut(_ directory: String)
+  /// What a directory lies on. - Throws: `notFound`.
+  func volume(of directory: String) throws(AofError) -> any Volume
   /// The names in a directory, sorted, without `.` and `..`. - Throws: `notFound`.
   func list(_ path: String) throws(AofError) -> [String]
   func exists(_ path: String) -> Bool
   /// - Throws: `notFound`, also for a link that leads nowhere; `notADirectory` for anything but a directory or a link
   ///   to one.
   func checkDirectory(_ path: String) throws(AofError)
+}
+
+/// A filesystem, to be synced as a whole: for many files one call instead of one for each.
+package protocol Volume: Sendable {
+  /// Makes all that was written, and all names, survive power loss, what others wrote too.
+  /// - Throws: what could not be, since the volume was asked for or this was called last. What failed of a single file
+  ///   before, that file knows alone: ``File/checkWrites()``.
+  func sync() throws(AofError)
 }
 
 extension Disk {

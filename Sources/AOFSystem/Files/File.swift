@@ -78,6 +78,14 @@ package class File: @unchecked Sendable {  // immutable, but for the descriptor'
     }
   }
 
+  /// What the kernel failed to bring to the disk of the file since it was opened, or last said so. Makes nothing durable.
+  package func checkWrites() throws(AofError) {
+    while sync_file_range(descriptor, 0, 0, UInt32(SYNC_FILE_RANGE_WAIT_BEFORE)) != 0 {
+      if errno == EINTR { continue }
+      throw .systemCall("sync_file_range", path, errno: errno)
+    }
+  }
+
   /// Reserves space for `count` bytes from the start, which then read as zeros. A filesystem that cannot
   /// reserve (EOPNOTSUPP) only grows the file.
   package func allocate(_ count: Int) throws(AofError) {

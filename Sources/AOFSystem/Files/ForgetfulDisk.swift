@@ -35,7 +35,7 @@ package final class ForgetfulDisk: Disk {
   package func remove(_ path: String) throws(AofError) {}
   package func removeDirectory(_ path: String) throws(AofError) {}
   package func syncDirectory(_ path: String) throws(AofError) {}
-  package func writeOut(_ directory: String) {}
+  package func volume(of directory: String) throws(AofError) -> any Volume { ForgetfulVolume() }
   package func list(_ path: String) throws(AofError) -> [String] { try base.list(path) }
   package func exists(_ path: String) -> Bool { base.exists(path) }
   package func checkDirectory(_ path: String) throws(AofError) { try base.checkDirectory(path) }
@@ -61,10 +61,15 @@ private final class ForgetfulFile: File, @unchecked Sendable {  // immutable
   package override func write(_ bytes: UnsafeRawBufferPointer, at offset: Int) throws(AofError) {}
   package override func write(pieces: UnsafeMutableBufferPointer<iovec>, at offset: Int) throws(AofError) {}
   package override func syncData() throws(AofError) {}
+  package override func checkWrites() throws(AofError) {}
   package override func allocate(_ count: Int) throws(AofError) {}
   package override func fillWithZeros(_ count: Int) throws(AofError) {}
   package override func punchHole(_ range: Range<Int>) throws(AofError) {}
   package override func truncate(_ count: Int) throws(AofError) {}
   package override func tryLockExclusively() throws(AofError) -> Bool { true }
   package override func unlock() throws(AofError) {}
+}
+
+private struct ForgetfulVolume: Volume {
+  func sync() throws(AofError) {}
 }

@@ -39,19 +39,20 @@ package struct SystemDisk: Disk {
     guard rmdir(path) == 0 else { throw .systemCall("rmdir", path, errno: errno) }
   }
 
-  package func writeOut(_ directory: String) {
-    let descriptor = aofs_openat(AT_FDCWD, directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0)
-    guard descriptor >= 0 else { return }
-    syncfs(descriptor)
-    close(descriptor)
+  package func volume(of directory: String) throws(AofError) -> any Volume {
+    SystemVolume(directory, try Self.openDirectory(directory))
+  }
+
+  private static func openDirectory(_ path: String) throws(AofError) -> Int32 {
+    while true {
+      let descriptor = aofs_openat(AT_FDCWD, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0)
+      if descriptor >= 0 { return descriptor }
+      guard errno == EINTR else { throw .systemCall("open", path, errno: errno) }
+    }
   }
 
   package func syncDirectory(_ path: String) throws(AofError) {
-    var descriptor = aofs_openat(AT_FDCWD, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0)
-    while descriptor < 0 {
-      guard errno == EINTR else { throw .systemCall("open", path, errno: errno) }
-      descriptor = aofs_openat(AT_FDCWD, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0)
-    }
+    let descriptor = try Self.openDirectory(path)
     defer { close(descriptor) }
     while fsync(descriptor) != 0 {
       if errno == EINTR { continue }
@@ -88,5 +89,25 @@ package struct SystemDisk: Disk {
     // By bytes: a slash and a combining accent after it would be one character.
     guard let slash = path.utf8.lastIndex(of: UInt8(ascii: "/")) else { return "." }
     return slash == path.startIndex ? "/" : String(path[..<slash])
+  }
+}
+
+private final class SystemVolume: Volume {
+  private let path: String
+  /// Open for as long as failures are to be told of.
+  private let descriptor: Int32
+
+  init(_ path: String, _ descriptor: Int32) {
+    self.path = path
+    self.descriptor = descriptor
+  }
+
+  deinit { close(descriptor) }
+
+  func sync() throws(AofError) {
+    while syncfs(descriptor) != 0 {
+      if errno == EINTR { continue }
+      throw .systemCall("syncfs", path, errno: errno)
+    }
   }
 }

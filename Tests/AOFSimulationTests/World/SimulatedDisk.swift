@@ -142,7 +142,24 @@ final class SimulatedDisk: Disk, @unchecked Sendable {  // used by the one threa
     }
   }
 
-  func writeOut(_ directory: String) {}
+  func volume(of directory: String) throws(AofError) -> any Volume { SimulatedVolume(disk: self) }
+
+  fileprivate func syncAll() throws(AofError) {
+    try machine.run(.sync, "volume", partly: { for image in self.images { image.failSync(&self.machine.chance) } }) {
+      for (name, image) in zip(fileNames, images) where flaw?.forgetsBytes(of: name) != true { image.sync(leaving: nil) }
+      for name in pendingNames.keys.sorted() where flaw?.forgetsNames(of: name) != true {
+        for change in pendingNames.removeValue(forKey: name) ?? [] { Self.apply(change, to: &platterNames) }
+      }
+    }
+  }
+
+  private var fileNames: [String] {
+    names.keys.filter { if case .file = names[$0] { true } else { false } }.sorted()
+  }
+
+  private var images: [FileImage] {
+    fileNames.compactMap { if case .file(let image) = names[$0] { image } else { nil } }
+  }
 
   func syncDirectory(_ path: String) throws(AofError) {
     let name = try relative(path)
@@ -192,4 +209,10 @@ final class SimulatedDisk: Disk, @unchecked Sendable {  // used by the one threa
   }
 
   func dropLock() { isLocked = false }
+}
+
+private struct SimulatedVolume: Volume {
+  let disk: SimulatedDisk
+
+  func sync() throws(AofError) { try disk.syncAll() }
 }

@@ -60,6 +60,9 @@ final class SimulatedFile: File, @unchecked Sendable {  // used by the one threa
     }
   }
 
+  /// A failed sync of the volume is told to all.
+  override func checkWrites() throws(AofError) {}
+
   override func allocate(_ count: Int) throws(AofError) {
     try machine.run(.allocate, path, (0, count)) {
       if count > image.size { image.resize(count, &machine.chance) }
