@@ -104,8 +104,9 @@ extension Aof {
     } catch where error.code == .corrupt {
       failure = error
     }
-    // One that was truncated meanwhile is freed, not damaged.
+    // One that was truncated or purged meanwhile is freed, not damaged.
     guard chunk.holds(frame) else { return false }
+    if let purged = state.withLock({ $0.isPurged ? $0.failure : nil }) { throw purged }
     let place = "chunk \(chunk.id) of log \(id), LSN \(frame.range.lowerBound)..<\(frame.range.upperBound)"
     services.observation.report(
       .damage,
