@@ -59,7 +59,15 @@ extension Aof {
   public func evict(keepingLast bytes: Int = 0) throws(AofError) -> ByteCount {
     try underMaintenance { () throws(AofError) in
       try discardStrays()
-      return try evict(sealedChunks().map { ($0, nil) }, keepingLast: bytes)
+      var freed: UInt64 = 0
+      // A log may have millions of chunks that are nowhere but in the remote.
+      let local = try services.localChunks.chunks(of: id)
+      for start in stride(from: 0, to: local.count, by: ChunkTable.kept) {
+        var part: [(SealedChunk, [SealedChunk.Selection]?)] = []
+        for number in local[start..<min(local.count, start + ChunkTable.kept)] { part.append((try chunks.chunk(number), nil)) }
+        freed += try evict(part, keepingLast: bytes).rawValue
+      }
+      return ByteCount(rawValue: freed)
     }
   }
 
