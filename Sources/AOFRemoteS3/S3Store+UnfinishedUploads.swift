@@ -52,7 +52,7 @@ extension S3Store {
   private static func uploadPage(_ document: S3Document?) -> UploadPage? {
     guard let document, document.name == "ListMultipartUploadsResult" else { return nil }
     let isEncoded = document["EncodingType"] == "url"
-    func plain(_ text: String) -> String { isEncoded ? text.percentDecoded : text }
+    func plain(_ text: String) -> String { isEncoded ? text.removingPercents ?? text : text }
     var page = UploadPage()
     for entry in document.all("Upload") {
       guard let key = entry["Key"], let id = entry["UploadId"] else { return nil }

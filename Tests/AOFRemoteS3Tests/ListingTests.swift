@@ -1,3 +1,4 @@
+import AOFRemote
 import Testing
 
 @testable import AOFRemoteS3
@@ -8,7 +9,7 @@ import Testing
     // What nobody can have encoded.
     ("100%", "100%"), ("%4", "%4"), ("%+4", "%+4"), ("%FF", "%FF"),
   ])
-  func keysAreDecoded(text: String, key: String) { #expect(Array(text.percentDecoded.utf8) == Array(key.utf8)) }
+  func keysAreDecoded(text: String, key: String) { #expect(Array((text.removingPercents ?? text).utf8) == Array(key.utf8)) }
 
   @Test func aKeyMayBeginWithAnything() throws {
     let document = """
