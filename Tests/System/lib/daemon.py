@@ -108,7 +108,8 @@ class Daemon:
             names = [name for name in os.listdir(self.store) if name.startswith("manifest.sqlite")]
             return [os.path.join(self.store, name) for name in names]
         top = os.path.join(self.store, kind)
-        found = [top] + [os.path.join(top, name) for name in os.listdir(top)]
+        # There are no chunk files before the first seal.
+        found = [top] + [os.path.join(top, name) for name in (os.listdir(top) if os.path.isdir(top) else [])]
         if kind == "chunks":
             for log in found[1:]:
                 last = max((int(name.split(".")[0], 16) for name in os.listdir(log)), default=0)
