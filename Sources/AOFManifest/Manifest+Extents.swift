@@ -17,10 +17,10 @@ extension Manifest {
   }
 
   private func extents(_ condition: String, _ arguments: StatementArguments) throws(AofError) -> [AofChunkRecord] {
-    try read { database in
-      try Row.fetchAll(
-        database, sql: "SELECT * FROM extents WHERE \(condition) ORDER BY first_lsn", arguments: arguments
-      ).map(Self.extent)
+    // Cold reads of chunks that are not in memory wait for it.
+    try readAtOnce { database in
+      let statement = try database.cachedStatement(sql: "SELECT * FROM extents WHERE \(condition) ORDER BY first_lsn")
+      return try Row.fetchAll(statement, arguments: arguments).map(Self.extent)
     }
   }
 

@@ -155,6 +155,11 @@ public final class Manifest: Sendable {
     try whileOpen { () throws(AofError) in try Self.translating(path) { try database.read(body) } }
   }
 
+  /// As ``read(_:)``, for a single statement, which is its own transaction: without those around it.
+  func readAtOnce<Result>(_ body: (Database) throws -> Result) throws(AofError) -> Result {
+    try whileOpen { () throws(AofError) in try Self.translating(path) { try database.unsafeRead(body) } }
+  }
+
   func write<Result>(_ body: (Database) throws -> Result) throws(AofError) -> Result {
     try whileOpen { () throws(AofError) in try Self.translating(path) { try database.write(body) } }
   }

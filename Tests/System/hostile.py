@@ -275,7 +275,6 @@ class Cases:
 
             expect_even(daemon, "creating", create, count)
             each = (resident(daemon.process.pid) - before[0]) / count
-            # A sanitizer keeps books of its own on all memory.
             assert each < 4096 or "AOFS_SANITIZER" in os.environ, f"{each:.0f} bytes of memory for each log"
             assert len(os.listdir(daemon.path("d"))) == count
             for index in range(0, count, 97):
