@@ -167,9 +167,11 @@ extension MountTests {
             text += String(decoding: buffer.prefix(count), as: UTF8.self)
           }
         }
+        // It is told once the mount answers, which is perhaps a moment later.
+        var entry = pollfd(fd: reader.fd, events: Int16(POLLIN), revents: 0)
+        #expect(poll(&entry, 1, 60_000) == 1)
         #expect(try take().contains("\"event\":\"mount\""))
         #expect(outcome { try check(read(reader.fd, nil, 0)) } == "ok")
-        var entry = pollfd(fd: reader.fd, events: Int16(POLLIN), revents: 0)
         #expect(poll(&entry, 1, 0) == 0, "there is nothing to read")
         let asking = try Subprocess(
           ["bash", "-c", "echo checkpoint > '\(mount[".ctl/command"])'"], outputTo: mount.folder.path)
