@@ -101,14 +101,16 @@ extension Aof {
   }
 
   /// Frees what the chunk files hold of frames that count as gone: a process that was killed had brought these back, and
-  /// had not written that down. The caller does the log's maintenance.
+  /// had not written that down. Done once, for this process writes all down. The caller does the log's maintenance.
   func discardStrays() throws(AofError) {
+    guard state.withLock({ !$0.hasDiscardedStrays }) else { return }
     for number in try services.localChunks.chunks(of: id) {
       let chunk = try chunks.chunk(number)
       let ranges = chunk.beginDiscarding()
       defer { chunk.endEviction() }
       for range in ranges { try services.localChunks.discard(range, of: id, chunkSize: chunkSize) }
     }
+    state.withLock { $0.hasDiscardedStrays = true }
   }
 
   // MARK: What the manifest knows

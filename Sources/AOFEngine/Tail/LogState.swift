@@ -54,6 +54,8 @@ struct LogState {
   var isTruncating = false
   /// Whether a thread seals, applies, evicts or truncates; one at a time does.
   var isUnderMaintenance = false
+  /// Whether the chunk files were freed of what earlier processes left in them.
+  var hasDiscardedStrays = false
   /// Whether a background seal or application is queued.
   var isMaintenanceQueued = false
   /// Files that programs have open on the log.
