@@ -16,6 +16,16 @@ extension Manifest {
     try extents("log = ?", [Int64(log.rawValue)])
   }
 
+  /// The chunks of a log of which something was on the local disk when that was last recorded.
+  package func residentChunks(of log: LogID) throws(AofError) -> Set<ChunkID> {
+    try readAtOnce { database in
+      let statement = try database.cachedStatement(
+        sql: "SELECT DISTINCT chunk FROM extents WHERE log = ? AND (residency IS NULL OR residency <> zeroblob(length(residency)))")
+      return Set(
+        try Int64.fetchAll(statement, arguments: [Int64(log.rawValue)]).map { ChunkID(rawValue: UInt64(bitPattern: $0)) })
+    }
+  }
+
   private func extents(_ condition: String, _ arguments: StatementArguments) throws(AofError) -> [AofChunkRecord] {
     // Cold reads of chunks that are not in memory wait for it.
     try readAtOnce { database in
