@@ -42,7 +42,8 @@ extension AofManager {
       services.localChunks.syncTogether(part.filter { $0.writeTail() }.map(\.id))
       for log in part {
         do throws(AofError) {
-          if let progress = try log.apply() { done.append((log, progress)) }
+          // A seal that is under way ends first; none begins any more.
+          if let progress = try log.underMaintenance({ () throws(AofError) in try log.apply() }) { done.append((log, progress)) }
         } catch {
           failure = failure ?? error
         }
