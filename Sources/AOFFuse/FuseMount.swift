@@ -97,8 +97,6 @@ package final class FuseMount: Sendable {
     }
     var failure: AofError?
     do throws(AofError) { try loop.run() } catch { failure = error }
-    // The kernel may abort the connection of a mount that is out of sight when its last file is closed.
-    if failure?.code == .system(errno: ECONNABORTED), !isMounted { failure = nil }
     if isMounted {
       // The connection was aborted or broke: what is left in the table answers ENOTCONN to everybody.
       do throws(AofError) { try detach() } catch { logger.warning("\(error)") }

@@ -102,7 +102,8 @@ final class SessionLoop: Sendable {
     while true {
       let result = fuse_session_receive_buf(session.pointer, &buffer)
       if result > 0 { return true }
-      if result == 0 { return false }
+      // The second if the connection ended while a request was handed out.
+      if result == 0 || result == -ECONNABORTED { return false }
       if result == -EINTR || result == -EAGAIN { continue }
       let error = AofError.systemCall("read", "/dev/fuse", errno: -result)
       logger.critical("requests can no longer be taken: \(error)")
