@@ -59,11 +59,14 @@ extension LocalChunkStore {
   }
 
   private func syncVolumes(of logs: [LogID]) -> AofError? {
-    let volumes = state.withLock { state in
-      Set(logs.compactMap { state.directories[$0].map(SystemDisk.parent) }).sorted().compactMap { state.volumes[$0] }
+    let places = state.withLock { state in
+      Set(logs.compactMap { state.directories[$0].map(SystemDisk.parent) }).sorted().map { ($0, state.volumes[$0]) }
     }
     do throws(AofError) {
-      for volume in volumes { try volume.sync() }
+      for (parent, known) in places {
+        let volume = if let known { known } else { try disk.volume(of: parent) }
+        try volume.sync()
+      }
       return nil
     } catch {
       return error

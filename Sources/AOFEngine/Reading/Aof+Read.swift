@@ -54,13 +54,14 @@ extension Aof {
   ) throws(AofError) -> AofCursor.ReadOutcome {
     let chunk = try chunks.chunk(chunkID(for: span.lowerBound))
     if lease?.id != chunk.id { lease = ChunkLease(chunk) }
-    // What is in the buffer already: it was read to be verified.
-    var copied = span.lowerBound
+    var wanted = span
+    // Whether the buffer has it already: it was read to be verified.
+    var isCopied = false
     while true {
-      switch chunk.readiness(of: copied > span.lowerBound ? span.lowerBound..<copied : span) {
+      switch chunk.readiness(of: wanted) {
       case .ready(let end, let ahead):
         let target = UnsafeMutableRawBufferPointer(rebasing: buffer[..<(end - span.lowerBound)])
-        if copied < end {
+        if !isCopied {
           try services.localChunks.read(into: target, of: id, at: span.lowerBound, chunkSize: chunkSize)
         }
         services.reads.hits.wrappingAdd(1, ordering: .relaxed)
@@ -80,7 +81,8 @@ extension Aof {
       case .unverified(let frame):
         let part = span.lowerBound..<min(span.upperBound, frame.range.upperBound)
         let target = UnsafeMutableRawBufferPointer(rebasing: buffer[..<part.byteCount])
-        copied = try verify(frame, of: chunk, copying: part, into: target) ? part.upperBound : span.lowerBound
+        isCopied = try verify(frame, of: chunk, copying: part, into: target)
+        if isCopied { wanted = part }
       case .gap(let lsn):
         throw AofError(
           .corrupt, "the manifest has no extent for LSN \(lsn) of log \(id), which is sealed",
@@ -153,15 +155,18 @@ extension Aof {
 
   /// The CRC32C of the part of a frame below `lsn`, of bytes that match the frame's own checksum. - Throws: `corrupt`.
   func checksum(of frame: SealedChunk.Frame, below lsn: LSN) throws(AofError) -> UInt32 {
-    let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: frame.range.byteCount, alignment: 4096)
-    defer { buffer.deallocate() }
-    try services.localChunks.read(into: buffer, of: id, at: frame.range.lowerBound, chunkSize: chunkSize)
-    guard CRC32C.checksum(UnsafeRawBufferPointer(buffer)) == frame.checksum else {
+    let (whole, part) = try withLocal(frame.range) { bytes in
+      (
+        CRC32C.checksum(bytes),
+        CRC32C.checksum(UnsafeRawBufferPointer(rebasing: bytes[..<(lsn - frame.range.lowerBound)]))
+      )
+    }
+    guard whole == frame.checksum else {
       throw AofError(
         .corrupt, "LSN \(frame.range.lowerBound)..<\(frame.range.upperBound) of log \(id) is damaged on the local disk",
         remedy: "run 'aofs verify' for the whole of it")
     }
-    return CRC32C.checksum(UnsafeRawBufferPointer(rebasing: buffer[..<(lsn - frame.range.lowerBound)]))
+    return part
   }
 
   // MARK: The tail in its chunk files
