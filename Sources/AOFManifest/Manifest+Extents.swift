@@ -93,11 +93,7 @@ extension Manifest {
     for index in 0..<count where bits[index] {
       let start = (first + UInt64(index)) * frame
       let cell = (LSN(rawValue: start)..<LSN(rawValue: start + frame)).clamped(to: range)
-      if let last = found.last, last.upperBound == cell.lowerBound {
-        found[found.count - 1] = last.lowerBound..<cell.upperBound
-      } else {
-        found.append(cell)
-      }
+      found.join(cell)
     }
     return found
   }

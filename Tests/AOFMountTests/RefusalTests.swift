@@ -99,15 +99,26 @@ extension MountTests {
 
   @Suite("Full disk", .enabled(if: geteuid() == 0, "needs root for a small filesystem"))
   struct FullDiskTests {
+    /// A mount whose store has some 90 MiB of disk, and a file to remove for more.
+    private func onSmallDisk(_ options: String...) throws -> (MountFixture, filler: String) {
+      let fixture = try MountFixture()
+      do {
+        try check(mkdir(fixture.store, 0o700))
+        try check(test_mount_tmpfs(fixture.store, "size=160m,mode=0700"))
+        try fixture.start(MountFixture.smallChunks + options)
+        let filler = fixture.store + "/filler"
+        try Handle(filler, O_WRONLY | O_CREAT).allocate(0, at: 0, 64 << 20)
+        return (fixture, filler)
+      } catch {
+        fixture.tearDown()
+        throw error
+      }
+    }
+
     @Test("§disk-full: ENOSPC, nothing half-written, and appends go on when space returns")
     func full() throws {
-      let fixture = try MountFixture()
-      try check(mkdir(fixture.store, 0o700))
-      try check(test_mount_tmpfs(fixture.store, "size=160m,mode=0700"))
+      let (fixture, filler) = try onSmallDisk()
       defer { fixture.tearDown() }
-      try fixture.start(MountFixture.smallChunks)
-      let filler = fixture.store + "/filler"
-      try Handle(filler, O_WRONLY | O_CREAT).allocate(0, at: 0, 64 << 20)
       let handle = try fixture.appender("log")
       let piece = 1 << 18
       var length = 0
@@ -127,13 +138,8 @@ extension MountTests {
 
     @Test("§wb-failed: what is gathered and finds no space fails at fsync, and the log goes on for who opens it again")
     func fullWhileGathering() throws {
-      let fixture = try MountFixture()
-      try check(mkdir(fixture.store, 0o700))
-      try check(test_mount_tmpfs(fixture.store, "size=160m,mode=0700"))
+      let (fixture, filler) = try onSmallDisk("-o", "writeback")
       defer { fixture.tearDown() }
-      try fixture.start(MountFixture.smallChunks + ["-o", "writeback"])
-      let filler = fixture.store + "/filler"
-      try Handle(filler, O_WRONLY | O_CREAT).allocate(0, at: 0, 64 << 20)
       let handle = try fixture.appender("log")
       let piece = 1 << 18
       var (length, synced) = (0, 0)

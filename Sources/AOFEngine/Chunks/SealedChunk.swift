@@ -189,11 +189,7 @@ final class SealedChunk: Sendable {
           state.extents[index].resident[frame.index] = false
           state.extents[index].verified[frame.index] = false
           if state.extents[index].ahead[frame.index] { unread += state.extents[index].takeAhead(frame.index) }
-          if let last = ranges.last, last.upperBound == frame.range.lowerBound {
-            ranges[ranges.count - 1] = last.lowerBound..<frame.range.upperBound
-          } else {
-            ranges.append(frame.range)
-          }
+          ranges.join(frame.range)
         }
         state.extents[index].record.residency = state.extents[index].resident
         residency.append((state.extents[index].record.range, state.extents[index].resident))
@@ -213,13 +209,8 @@ final class SealedChunk: Sendable {
     }
     waitForFills()
     return state.withLock { state in
-      state.extents.flatMap { extent in extent.frames.filter { !extent.resident[$0.index] } }.reduce(into: []) { ranges, frame in
-        if let last = ranges.last, last.upperBound == frame.range.lowerBound {
-          ranges[ranges.count - 1] = last.lowerBound..<frame.range.upperBound
-        } else {
-          ranges.append(frame.range)
-        }
-      }
+      state.extents.flatMap { extent in extent.frames.filter { !extent.resident[$0.index] } }
+        .reduce(into: []) { ranges, frame in ranges.join(frame.range) }
     }
   }
 

@@ -62,9 +62,9 @@ extension Aof {
       var freed: UInt64 = 0
       // A log may have millions of chunks that are nowhere but in the remote. What came back since is known to those in memory.
       let local = try services.manifest.residentChunks(of: id).union(chunks.loaded.map(\.id)).sorted()
-      for start in stride(from: 0, to: local.count, by: ChunkTable.kept) {
+      for numbers in local.pieces(of: ChunkTable.kept) {
         var part: [(SealedChunk, [SealedChunk.Selection]?)] = []
-        for number in local[start..<min(local.count, start + ChunkTable.kept)] { part.append((try chunks.chunk(number), nil)) }
+        for number in numbers { part.append((try chunks.chunk(number), nil)) }
         freed += try evict(part, keepingLast: bytes).rawValue
       }
       return ByteCount(rawValue: freed)

@@ -63,14 +63,13 @@ struct WalRecovery {
       if try replay(segments, at: index) == .ended { break }
     }
     let news = logs.filter(\.value.hasNews).keys.sorted()
-    for start in stride(from: 0, to: news.count, by: LocalChunkStore.logsAtOnce) {
-      let part = Array(news[start..<min(news.count, start + LocalChunkStore.logsAtOnce)])
+    for part in news.pieces(of: LocalChunkStore.logsAtOnce) {
       for id in part {
         guard var log = logs[id] else { continue }
         try log.flush(into: chunks)
         logs[id] = log
       }
-      chunks.syncTogether(part)
+      chunks.syncTogether(Array(part))
       for id in part { try chunks.sync(id) }
     }
   }

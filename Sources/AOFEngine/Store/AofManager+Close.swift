@@ -37,8 +37,7 @@ extension AofManager {
   private func applyTails(of logs: [Aof]) -> AofError? {
     var failure: AofError?
     var done: [(log: Aof, progress: AppliedProgress)] = []
-    for start in stride(from: 0, to: logs.count, by: LocalChunkStore.logsAtOnce) {
-      let part = logs[start..<min(logs.count, start + LocalChunkStore.logsAtOnce)]
+    for part in logs.pieces(of: LocalChunkStore.logsAtOnce) {
       services.localChunks.syncTogether(part.filter { $0.writeTail() }.map(\.id))
       for log in part {
         do throws(AofError) {

@@ -72,7 +72,8 @@ struct StoreOpening {
       storeID: settings.storeID, epoch: try manifest.beginEpoch(), grace: options.remoteGrace)
     let services = EngineServices(
       environment: environment, manifest: manifest,
-      localChunks: LocalChunkStore(environment.disk, togetherFrom: environment.logsSyncedTogether, usage: CacheUsage(limit: settings.cacheSize)),
+      localChunks: LocalChunkStore(
+        environment.disk, togetherFrom: environment.logsSyncedTogether, usage: CacheUsage(limit: settings.cacheSize)),
       remoteChunks: RemoteChunkStore(
         store: remote, crc32c: { CRC32C.checksum($1, continuing: $0) }, random: environment.random),
       hydrator: Hydrator(try environment.makeQueue(.hydration), budget: try prefetchMemory()),

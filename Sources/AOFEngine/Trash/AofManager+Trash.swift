@@ -127,8 +127,8 @@ extension AofManager {
     var purged: [LogID] = []
     var failure: AofError?
     // In parts, so that those who create and rename logs meanwhile do not wait for all of them.
-    for start in stride(from: 0, to: ids.count, by: Self.purgedAtOnce) {
-      let part = try purgeAtOnce(ids[start..<min(ids.count, start + Self.purgedAtOnce)], deadline)
+    for piece in ids.pieces(of: Self.purgedAtOnce) {
+      let part = try purgeAtOnce(piece, deadline)
       purged += part.logs
       failure = failure ?? part.failure
     }
