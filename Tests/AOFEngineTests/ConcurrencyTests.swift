@@ -99,4 +99,26 @@ import Testing
     #expect(try log.verify(remote: true).problems == [])
     #expect(try store.manager().incidents.map(\.message) == [])
   }
+
+  @Test func whatIsEvictedWhileItIsVerifiedIsNotTakenForDamaged() throws {
+    let store = TestStore(chunkSize: try ChunkSize(.mebibytes(4)), inMemory: true)
+    let log = try store.log()
+    let results = Results()
+    for _ in 0..<200 {
+      try log.append([1])
+      try log.sealTail()
+    }
+    try log.checkpoint()
+    let last = LSN(rawValue: 199)..<log.tailLSN
+    let isDone = Monitor(false)
+    results.run {
+      while !isDone.withLock({ $0 }) {
+        try log.evict()
+        try log.hydrate(last)
+      }
+    }
+    for _ in 0..<1000 { #expect(try log.verify().problems == []) }
+    isDone.change { $0 = true }
+    #expect(results.wait() == 0, "\(results.messages)")
+  }
 }

@@ -7,11 +7,7 @@
 
 export AOFS_MOUNT_OPTIONS=writeback
 declare -A rounds=([kill9]=$((6 * scale)) [powercut]=$((2 * scale)))
-# Of five runs of `writers`, one found a line that was not read where it had just been written; why is not known yet, so it is left to
-# runs at a larger scale.
-many=()
-[ "$scale" -eq 1 ] || many=(writers)
-[ $# -gt 0 ] || set -- append_probe coherence kill9 powercut ${many[@]+"${many[@]}"}
+[ $# -gt 0 ] || set -- append_probe coherence writers kill9 powercut
 skipped=()
 for part; do
   bash "$system/$part.sh" ${rounds[$part]:-} >"$work/part.log" 2>&1

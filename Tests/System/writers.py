@@ -52,6 +52,7 @@ def write(paths, writer, first, stop, results):
         while not stop.value:
             index = chance.randrange(len(paths))
             content = line(writer, numbers[index], chance)
+            before = os.fstat(handles[index]).st_size
             taken = os.write(handles[index], content)
             assert taken == len(content), f"{taken} of {len(content)} bytes were taken"
             numbers[index] += 1
@@ -59,8 +60,7 @@ def write(paths, writer, first, stop, results):
                 os.fsync(handles[index])
             if chance.random() < 0.2:
                 with open(paths[index], "rb") as file:
-                    size = os.fstat(file.fileno()).st_size
-                    file.seek(max(0, size - 3 * LONGEST))
+                    file.seek(before)
                     assert content in file.read(), f"line {numbers[index] - 1} of {writer} is not read where it was just written"
         for handle in handles:
             os.close(handle)

@@ -17,8 +17,9 @@ extension Aof {
 
   /// Every sealed extent, in the order of their LSNs.
   public func extents() throws(AofError) -> [ExtentRecord] {
-    try sealedChunks().flatMap { chunk in
-      chunk.extents.map { extent in
+    var extents: [ExtentRecord] = []
+    try forEachSealedChunk { chunk in
+      extents += chunk.extents.map { extent in
         ExtentRecord(
           chunk: chunk.id, range: extent.record.range, residency: extent.residency,
           object: extent.record.object.map {
@@ -26,6 +27,7 @@ extension Aof {
           }, sealedAt: extent.record.sealedAt)
       }
     }
+    return extents
   }
 }
 

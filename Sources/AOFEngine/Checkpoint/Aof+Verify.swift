@@ -10,53 +10,65 @@ extension Aof {
   /// - Throws: local failures and `remoteFailure`, when it cannot go on.
   public func verify(remote: Bool = false) throws(AofError) -> VerifyReport {
     var report = VerifyReport()
-    let marks = watermarks
-    var position = marks.head
-    for chunk in try sealedChunks() {
-      for extent in chunk.extents where extent.record.range.upperBound <= marks.sealed {
-        if extent.record.range.lowerBound > position {
-          report.problems.append("log \(id): no extent holds LSN \(position)..<\(extent.record.range.lowerBound)")
-        }
-        position = extent.record.range.upperBound
-        try verifyLocal(chunk, extent, &report)
-        if remote, let object = extent.record.object { try verify(object, of: extent, &report) }
+    let (sealed, generation) = (watermarks.sealed, generation)
+    var position = watermarks.head
+    /// Says what no extent holds from `position` to `lsn`, unless that was truncated meanwhile.
+    func passGap(to lsn: LSN) {
+      let now = watermarks
+      if position < lsn, lsn > now.head, self.generation == generation {
+        report.problems.append("log \(id): no extent holds LSN \(max(position, now.head))..<\(lsn)")
       }
     }
-    if position < marks.sealed {
-      report.problems.append("log \(id): no extent holds LSN \(position)..<\(marks.sealed)")
+    try forEachSealedChunk { chunk throws(AofError) in
+      for extent in try verifyLocal(chunk, below: sealed, &report) {
+        passGap(to: extent.record.range.lowerBound)
+        position = extent.record.range.upperBound
+        if remote, let object = extent.record.object { try verify(object, of: extent, in: chunk, &report) }
+      }
     }
+    passGap(to: sealed)
     return report
   }
 
+  /// Returns the extents up to `sealed`, as they were while the chunk was looked through.
   private func verifyLocal(
-    _ chunk: SealedChunk, _ extent: SealedChunk.Extent, _ report: inout VerifyReport
-  ) throws(AofError) {
-    let failures = try ChunkLease.holding(chunk) { () throws(AofError) in
-      var failures: [String] = []
-      for frame in extent.frames where extent.resident[frame.index] {
-        report.framesChecked += 1
-        do throws(AofError) {
-          guard try checksum(ofLocal: frame.range) != frame.checksum else { continue }
-          failures.append("bytes do not match their checksum")
-        } catch where error.code == .corrupt {
-          failures.append(error.message)
+    _ chunk: SealedChunk, below sealed: LSN, _ report: inout VerifyReport
+  ) throws(AofError) -> [SealedChunk.Extent] {
+    let (extents, checked, problems) = try ChunkLease.holding(chunk) { () throws(AofError) in
+      // What is on the local disk now stays there for as long as the lease.
+      let extents = chunk.extents.filter { $0.record.range.upperBound <= sealed }
+      var (checked, problems) = (0, [String]())
+      for extent in extents {
+        for frame in extent.frames where extent.resident[frame.index] {
+          checked += 1
+          guard let fault = try fault(ofLocal: frame), try isCurrent(frame, in: chunk) else { continue }
+          problems.append("log \(id), chunk \(chunk.id), LSN \(frame.range.lowerBound)..<\(frame.range.upperBound): \(fault)")
         }
-        let index = failures.count - 1
-        failures[index] =
-          "log \(id), chunk \(chunk.id), LSN \(frame.range.lowerBound)..<\(frame.range.upperBound): \(failures[index])"
       }
-      return failures
+      return (extents, checked, problems)
     }
-    report.problems += failures
+    report.framesChecked += checked
+    report.problems += problems
+    return extents
+  }
+
+  private func fault(ofLocal frame: SealedChunk.Frame) throws(AofError) -> String? {
+    do throws(AofError) {
+      return try checksum(ofLocal: frame.range) == frame.checksum ? nil : "bytes do not match their checksum"
+    } catch where error.code == .corrupt {
+      return error.message
+    }
   }
 
   private func verify(
-    _ object: StoredObject, of extent: SealedChunk.Extent, _ report: inout VerifyReport
+    _ object: StoredObject, of extent: SealedChunk.Extent, in chunk: SealedChunk, _ report: inout VerifyReport
   ) throws(AofError) {
     report.objectsChecked += 1
     do throws(AofError) {
       try ObjectCheck(services.remoteChunks).check(object, extent.record.frames)
     } catch where error.code == .corrupt {
+      // One that was merged, truncated or purged meanwhile may be deleted.
+      guard let first = extent.frames.first, chunk.holds(first, in: object), try isCurrent(first, in: chunk) else { return }
       report.problems.append("log \(id), object \(object.key): \(error.message)")
     }
   }

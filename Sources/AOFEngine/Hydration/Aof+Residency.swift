@@ -9,14 +9,21 @@ extension Aof {
   /// - Throws: `remoteFailure`, `corrupt`; `noSpace`, `quotaExceeded` where they do not fit; local failures.
   @discardableResult
   public func hydrate(_ range: Range<LSN>? = nil) throws(AofError) -> ByteCount {
-    let marks = watermarks
-    let wanted = range.map { $0.clamped(to: marks.head..<marks.sealed) } ?? marks.head..<marks.sealed
+    let wanted = sealedPart(of: range)
     let cold = try coldBytes(in: wanted)
-    let result = Monitor<Result<Void, AofError>?>(nil)
-    try services.hydrator.hydrate(self, wanted) { outcome in result.change { $0 = outcome } }
-    try result.wait { $0 }.get()
+    var position = wanted.lowerBound
+    while position < wanted.upperBound {
+      let end = min(wanted.upperBound, LSN(rawValue: (position.rawValue / Self.plannedAtOnce + 1) * Self.plannedAtOnce))
+      let result = Monitor<Result<Void, AofError>?>(nil)
+      try services.hydrator.hydrate(self, position..<end) { outcome in result.change { $0 = outcome } }
+      try result.wait { $0 }.get()
+      position = end
+    }
     return ByteCount(rawValue: UInt64(cold))
   }
+
+  /// Of a log that is to come back as a whole: what is known of its frames must not fill the memory. In bytes.
+  private static let plannedAtOnce: UInt64 = 4 << 30
 
   /// Brings back the frames of `range` in the background, to be read at once: to the local disk, or where that has no room
   /// into memory. Then calls `whenDone` once, on a thread of the hydrator's; until that returns they stay readable.
@@ -30,27 +37,31 @@ extension Aof {
 
   /// Bytes of `range`, nil for the whole log, that are sealed and not on the local disk.
   package func coldBytes(in range: Range<LSN>?) throws(AofError) -> Int {
-    let marks = watermarks
-    let range = range ?? marks.head..<marks.sealed
+    let wanted = sealedPart(of: range)
     var bytes = 0
-    for chunk in try sealedChunks(in: range) {
-      bytes += chunk.coldFrames(in: range).reduce(0) { $0 + $1.range.byteCount }
+    try forEachSealedChunk(in: wanted) { chunk in
+      bytes += chunk.coldFrames(in: wanted).reduce(0) { $0 + $1.range.byteCount }
     }
     return bytes
   }
 
-  /// Every chunk with sealed extents, or those of them that hold bytes of `range`, in the order of their ids.
-  func sealedChunks(in range: Range<LSN>? = nil) throws(AofError) -> [SealedChunk] {
+  /// What of `range`, nil for the whole log, is sealed.
+  private func sealedPart(of range: Range<LSN>?) -> Range<LSN> {
     let marks = watermarks
-    let sealed = marks.head..<marks.sealed
-    let wanted = range.map { $0.clamped(to: sealed) } ?? sealed
-    guard !wanted.isEmpty else { return [] }
-    var found: [SealedChunk] = []
+    return range.map { $0.clamped(to: marks.head..<marks.sealed) } ?? marks.head..<marks.sealed
+  }
+
+  /// Calls `body` with every chunk with sealed extents, or those of them that hold bytes of `range`, in the order of their
+  /// ids. What is known of one may leave memory when the next one's turn has come.
+  func forEachSealedChunk(
+    in range: Range<LSN>? = nil, _ body: (SealedChunk) throws(AofError) -> Void
+  ) throws(AofError) {
+    let wanted = sealedPart(of: range)
+    guard !wanted.isEmpty else { return }
     let last = chunkID(for: LSN(rawValue: wanted.upperBound.rawValue - 1))
     for id in chunkID(for: wanted.lowerBound).rawValue...last.rawValue {
-      found.append(try chunks.chunk(ChunkID(rawValue: id)))
+      try body(chunks.chunk(ChunkID(rawValue: id)))
     }
-    return found
   }
 
   /// Frees the local copies of what the remote holds, but for the last `bytes` of the log. Chunks under lease stay.

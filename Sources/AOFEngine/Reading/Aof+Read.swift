@@ -106,9 +106,7 @@ extension Aof {
     } catch where error.code == .corrupt {
       failure = error
     }
-    // One that was truncated or purged meanwhile is freed, not damaged.
-    guard chunk.holds(frame) else { return false }
-    if let purged = state.withLock({ $0.isPurged ? $0.failure : nil }) { throw purged }
+    guard try isCurrent(frame, in: chunk) else { return false }
     let place = "chunk \(chunk.id) of log \(id), LSN \(frame.range.lowerBound)..<\(frame.range.upperBound)"
     services.observation.report(
       .damage,
@@ -121,6 +119,14 @@ extension Aof {
     }
     chunk.markLost(frame)
     return false
+  }
+
+  /// Whether the frame is the log's still: one that was truncated or purged meanwhile is freed, not damaged.
+  /// - Throws: `purged`.
+  func isCurrent(_ frame: SealedChunk.Frame, in chunk: SealedChunk) throws(AofError) -> Bool {
+    guard chunk.holds(frame) else { return false }
+    if let purged = state.withLock({ $0.isPurged ? $0.failure : nil }) { throw purged }
+    return true
   }
 
   /// As ``checksum(ofLocal:)``, and `part` of the bytes, whichever they are, go to `target`.
