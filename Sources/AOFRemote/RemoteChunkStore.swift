@@ -50,6 +50,9 @@ public final class RemoteChunkStore: Sendable {
     self.random = random
   }
 
+  /// As ``RemoteStore/cancel()``.
+  package func cancel() { store.cancel() }
+
   /// Uploads one object, frame by frame; holds no more of it in memory than the store's upload does.
   ///
   /// `body` hands the frames to the writer, in order, and together the whole range of `spec`. What it

@@ -42,9 +42,16 @@ public protocol RemoteStore: Sendable, CustomStringConvertible {
 
   /// Begins an object that is written piece by piece, in bounded memory.
   func beginUpload(_ key: RemoteKey) throws(AofError) -> any RemoteUpload
+
+  /// Whoever uses the store goes: nothing is begun or repeated any more, and what is under way ends soon, or fails with
+  /// `interrupted`. Does not wait.
+  func cancel()
 }
 
 extension RemoteStore {
+  /// A store whose calls end by themselves.
+  public func cancel() {}
+
   /// A store where nothing is left of them.
   public func abandonUploads(_ isOurs: (RemoteKey) -> Bool) throws(AofError) -> Int { 0 }
 }

@@ -29,6 +29,7 @@ final class S3Client: Sendable {
   private let report: @Sendable (String) -> Void
   /// How far the server's clock is ahead of ours, in seconds; nil as long as it takes our time.
   private let skew = Lock<Int64?>(nil)
+  private let isCancelled = Lock(false)
 
   init(_ endpoint: S3Endpoint, _ services: S3Services, credentials: CredentialCache) {
     self.endpoint = endpoint
@@ -74,7 +75,7 @@ final class S3Client: Sendable {
       case .retry:
         let pause = policy.pause(
           after: attempt, elapsed: clock.uptime() - start, asked: failure.retryAfter, random: random)
-        if let pause {
+        if let pause, !isCancelled.withLock({ $0 }) {
           clock.wait(milliseconds: pause)
           continue
         }
@@ -82,6 +83,12 @@ final class S3Client: Sendable {
       }
       throw S3FinalFailure(failure: failure, attempts: attempt)
     }
+  }
+
+  /// Nothing is sent or repeated any more; what is under way ends soon.
+  func cancel() {
+    isCancelled.withLock { $0 = true }
+    transport.cancel()
   }
 
   private func currentCredentials() throws(S3Failure) -> AwsCredentials {

@@ -34,6 +34,7 @@ struct S3Failure: Error {
   init(_ failure: HTTPFailure) {
     message = failure.message
     transport = failure.kind
+    if failure.kind == .cancelled { cause = AofError(.interrupted, failure.message) }
   }
 
   /// An answer that came whole and is not what was asked for.

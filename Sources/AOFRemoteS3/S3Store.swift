@@ -55,6 +55,8 @@ public final class S3Store: RemoteStore {
 
   public var description: String { location.place }
 
+  public func cancel() { client.cancel() }
+
   /// Whether the bucket is there and may be listed, with one request.
   ///
   /// - Throws: `remoteFailure`, with what to do.

@@ -25,6 +25,10 @@ static inline CURLcode aofs_curl_set_callback(CURL *handle, CURLoption option, c
   return curl_easy_setopt(handle, option, value);
 }
 
+static inline CURLcode aofs_curl_set_progress(CURL *handle, curl_xferinfo_callback value) {
+  return curl_easy_setopt(handle, CURLOPT_XFERINFOFUNCTION, value);
+}
+
 static inline CURLcode aofs_curl_get_long(CURL *handle, CURLINFO info, long *value) {
   return curl_easy_getinfo(handle, info, value);
 }

@@ -1,3 +1,4 @@
+import AOFSystem
 import Foundation
 import Testing
 
@@ -102,6 +103,23 @@ import Testing
     let transport = CurlTransport()
     for _ in 0..<2 { #expect(try transport.perform(HTTPRequest(method: .get, url: server.url)).body == Array("ok".utf8)) }
     #expect(server.connectionCount == 2)
+  }
+
+  @Test func whatIsUnderWayEndsWhenTheTransportIsCancelled() throws {
+    let server = try LocalServer([[.stall]])
+    let transport = CurlTransport()
+    let result = Monitor<HTTPFailure.Kind??>(nil)
+    let thread = try SystemThread.start("test") {
+      var failure: HTTPFailure.Kind?
+      do throws(HTTPFailure) { _ = try transport.perform(HTTPRequest(method: .get, url: server.url)) } catch { failure = error.kind }
+      result.change { $0 = .some(failure) }
+    }
+    while server.requests.isEmpty { usleep(1000) }
+    transport.cancel()
+    #expect(result.wait { $0 } == .cancelled)
+    thread.join()
+    let other = #expect(throws: HTTPFailure.self) { try transport.perform(HTTPRequest(method: .get, url: server.url)) }
+    #expect(other?.kind == .cancelled && server.requests.count == 1)
   }
 
   @Test func timesOfHTTPAreRead() {

@@ -50,6 +50,17 @@ import Testing
     #expect(scripted.clock.waits.reduce(0, +) <= RetryPolicy().deadline)
   }
 
+  @Test func whatIsCancelledIsNotTriedAgain() throws {
+    let transport = ScriptedTransport([], otherwise: { _ in answer(503) })
+    let store = try ScriptedStore(transport)
+    store.store.cancel()
+    #expect(transport.isCancelled)
+    #expect(failure { _ = try store.get("key") }?.code == .remoteFailure)
+    #expect(transport.asked.count == 1 && store.clock.waits.isEmpty)
+    let cancelled = ScriptedTransport([], otherwise: { _ in .failure(.cancelled) })
+    #expect(failure { _ = try ScriptedStore(cancelled).get("key") }?.code == .interrupted)
+  }
+
   @Test func theServersWishIsFollowed() throws {
     let scripted = try ScriptedStore(refusal(503, "SlowDown", ["Retry-After": "7"]), answer(200, "x"))
     #expect(try scripted.get("o") == "x")

@@ -10,6 +10,7 @@ extension AofManager {
     defer { lock.release() }
     endCheck()
     services.checkpointer.cancel()
+    services.remoteChunks.cancel()
     services.automaticCheckpoints.end()
     endWaits()
     services.maintenance.close()

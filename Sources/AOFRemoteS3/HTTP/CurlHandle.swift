@@ -22,7 +22,9 @@ final class CurlHandle: @unchecked Sendable {  // owned by one thread at a time,
     errorText.deallocate()
   }
 
-  func perform(_ request: HTTPRequest, caBundle: String?) throws(HTTPFailure) -> HTTPResponse {
+  func perform(
+    _ request: HTTPRequest, caBundle: String?, _ cancellation: Cancellation
+  ) throws(HTTPFailure) -> HTTPResponse {
     // Connections stay; everything that the request before has set goes.
     curl_easy_reset(curl)
     errorText.initialize(repeating: 0)
@@ -37,8 +39,13 @@ final class CurlHandle: @unchecked Sendable {  // owned by one thread at a time,
       set(CURLOPT_HEADERDATA, pointer: context)
       aofs_curl_set_callback(curl, CURLOPT_WRITEFUNCTION, receiveBody)
       set(CURLOPT_WRITEDATA, pointer: context)
+      // Called at least once a second, whether or not anything moves.
+      set(CURLOPT_NOPROGRESS, 0)
+      aofs_curl_set_progress(curl, mustEnd)
+      set(CURLOPT_XFERINFODATA, pointer: Unmanaged.passUnretained(cancellation).toOpaque())
       return curl_easy_perform(curl)
     }
+    if result == CURLE_ABORTED_BY_CALLBACK { throw .cancelled }
     guard result == CURLE_OK else { throw failure(result, exchange) }
     return exchange.response
   }
@@ -160,6 +167,14 @@ private final class CurlExchange {
     response.bodyLength += bytes.count
     return true
   }
+}
+
+/// Other than 0 ends the request.
+private func mustEnd(
+  _ context: UnsafeMutableRawPointer?, _: curl_off_t, _: curl_off_t, _: curl_off_t, _: curl_off_t
+) -> CInt {
+  guard let context else { return 0 }
+  return Unmanaged<Cancellation>.fromOpaque(context).takeUnretainedValue().isOver ? 1 : 0
 }
 
 private func receiveHeader(

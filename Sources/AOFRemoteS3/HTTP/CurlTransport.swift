@@ -13,6 +13,7 @@ final class CurlTransport: HTTPTransport {
   }
 
   private let pool = Monitor(Pool())
+  private let cancellation = Cancellation()
   private let caBundle: String?
 
   /// - Parameter caBundle: a file of certificates to trust in the place of the system's.
@@ -21,11 +22,17 @@ final class CurlTransport: HTTPTransport {
   func perform(_ request: HTTPRequest) throws(HTTPFailure) -> HTTPResponse {
     let handle = try take()
     defer { giveBack(handle) }
-    return try handle.perform(request, caBundle: caBundle)
+    return try handle.perform(request, caBundle: caBundle, cancellation)
+  }
+
+  func cancel() {
+    cancellation.begin()
+    pool.change { _ in }
   }
 
   private func take() throws(HTTPFailure) -> CurlHandle {
-    let idle: CurlHandle?? = pool.wait { pool in
+    let idle: CurlHandle?? = try pool.wait { pool throws(HTTPFailure) in
+      guard !cancellation.hasBegun else { throw .cancelled }
       guard pool.busy < Self.maximumHandles else { return nil }
       pool.busy += 1
       return .some(pool.idle.popLast())
@@ -45,4 +52,24 @@ final class CurlTransport: HTTPTransport {
       pool.idle.append(handle)
     }
   }
+}
+
+/// Whether a transport was cancelled, and since when.
+final class Cancellation: Sendable {
+  /// What is under way may go on for so long: most of it comes to its end. In milliseconds.
+  static let grace = 3000
+
+  /// The uptime at which the grace ends; nil as long as nothing was cancelled.
+  private let end = Lock<Int?>(nil)
+
+  func begin() { end.withLock { $0 = SystemClock().uptime() + Self.grace } }
+
+  var hasBegun: Bool { end.withLock { $0 != nil } }
+
+  /// Whether the grace is over.
+  var isOver: Bool { end.withLock { $0.map { SystemClock().uptime() >= $0 } ?? false } }
+}
+
+extension HTTPFailure {
+  static var cancelled: HTTPFailure { HTTPFailure(kind: .cancelled, message: "the store is being closed") }
 }

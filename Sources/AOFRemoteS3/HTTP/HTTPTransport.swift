@@ -2,6 +2,9 @@
 protocol HTTPTransport: Sendable {
   /// - Throws: when no whole answer came. Any status is an answer.
   func perform(_ request: HTTPRequest) throws(HTTPFailure) -> HTTPResponse
+
+  /// No request is sent from now on, and those under way have to end soon: the others fail with `cancelled`.
+  func cancel()
 }
 
 /// One request. INVARIANT: `body` and `destination` stay valid until it is answered.
@@ -65,6 +68,8 @@ struct HTTPFailure: Error, Sendable {
     case tooLarge
     /// The request cannot be sent as it is.
     case impossible
+    /// The transport was cancelled.
+    case cancelled
   }
 
   let kind: Kind
@@ -74,7 +79,7 @@ struct HTTPFailure: Error, Sendable {
   var isTransient: Bool {
     switch kind {
     case .unreachable, .timedOut, .interrupted: true
-    case .untrusted, .tooLarge, .impossible: false
+    case .untrusted, .tooLarge, .impossible, .cancelled: false
     }
   }
 }

@@ -21,6 +21,7 @@ final class ScriptedTransport: HTTPTransport {
   private struct State {
     var steps: [Step]
     var asked: [Asked] = []
+    var isCancelled = false
   }
 
   private let state: Lock<State>
@@ -44,6 +45,9 @@ final class ScriptedTransport: HTTPTransport {
 
   var asked: [Asked] { state.withLock { $0.asked } }
   var stepsLeft: Int { state.withLock { $0.steps.count } }
+
+  var isCancelled: Bool { state.withLock { $0.isCancelled } }
+  func cancel() { state.withLock { $0.isCancelled = true } }
 
   func perform(_ request: HTTPRequest) throws(HTTPFailure) -> HTTPResponse {
     let asked = Asked(
