@@ -1,5 +1,6 @@
 import AOFCore
 import AOFEngine
+import AOFFormat
 import AOFRemote
 import Foundation
 import Testing
@@ -223,5 +224,24 @@ import Testing
     store.waitForMaintenance()
     #expect(try files(of: again, in: store).filter { $0.hasSuffix(".chunk") }.count == 2)
     #expect(try again.contents(from: 299_008) == Array(bytes[299_008...]))
+  }
+
+  /// A large append writes its bytes before it says so, and may be killed in between.
+  @Test func bytesPastTheTailAreFreedWhenTheStoreIsOpenedAgain() throws {
+    let store = TestStore()
+    let log = try store.log()
+    try log.append([UInt8](repeating: 1, count: 10_000))
+    try log.sync()
+    try store.close()
+    let directory = store.path + "/chunks/" + FixedWidthNumber.hex(log.id.rawValue)
+    for (number, count) in [(UInt64(0), 200_000), (1, 100_000)] {
+      let path = directory + "/" + FixedWidthNumber.hex(number) + ".chunk"
+      let old = FileManager.default.contents(atPath: path) ?? Data()
+      try (old + Data(repeating: 7, count: count)).write(to: URL(fileURLWithPath: path))
+    }
+    let again = try store.log()
+    store.waitForMaintenance()
+    #expect(again.localBytes.rawValue <= 12_288)
+    #expect(try again.contents() == [UInt8](repeating: 1, count: 10_000))
   }
 }

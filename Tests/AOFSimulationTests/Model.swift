@@ -15,6 +15,8 @@ final class LogModel {
   private(set) var sealed = 0
   private(set) var remote = 0
   private(set) var generation = Generation.first
+  /// What the remote lacks, in bytes.
+  var unpublished: Int { acknowledged - max(remote, head) }
   /// What lies below is forgotten.
   private(set) var head = 0
   /// Where the head is if a trim that a life's end has met was decided; where the log ends if a cut was.

@@ -24,6 +24,10 @@ struct Script {
   let seed: UInt64
   let logs: Int
   let lengths: Lengths
+  /// The quota of the local disk, in bytes, if it is one that the script's appends meet.
+  let quota: Int?
+  /// Whether some of the logs have their WAL in another directory.
+  let hasTwoWals: Bool
   var steps: [Step]
 
   /// How often each kind of step is taken, beside the others. Each script leaves some out.
@@ -42,6 +46,10 @@ struct Script {
     let isEqual = flaw?.hasConstantRandom ?? chance.one(in: 3)
     logs = isEqual && chance.one(in: 2) ? 1 : 1 + chance.below(3)
     lengths = isEqual ? .equal([448, 4032, 8128][chance.below(3)]) : .mixed
+    // Of its own, so that a script's steps are not others for it.
+    var storeChance = Chance(seed &+ 0x9e37_79b9_7f4a_7c15)
+    quota = flaw == nil && storeChance.one(in: 3) ? (512 << 10) + storeChance.below(1 << 20) : nil
+    hasTwoWals = flaw == nil && storeChance.one(in: 4)
     var left = Self.weights
     // Failures make so much permissible that two scripts of three go without those of the disk.
     if !chance.one(in: 3) { (left[.failDisk], left[.failSync]) = (nil, nil) }

@@ -49,7 +49,7 @@ extension Simulation {
     guard let log = try log(model) else { return }
     machine.trace.add("  append \(records.map(\.count)) to \(model.name) at \(model.acknowledged)")
     var first = LSN.zero
-    let isDone = try attempt("append") {
+    let isDone = try attemptWithinQuota("append") {
       first = try records.count == 1 ? log.append(records[0]) : log.appendBatch(records)[0]
     }
     if isDone {
@@ -121,7 +121,7 @@ extension Simulation {
     case .evict:
       let kept = machine.chance.one(in: 2) ? 0 : model.acknowledged - start
       _ = try attempt("eviction") { try log.evict(keepingLast: kept) }
-    case .hydrate: _ = try attempt("hydration") { try log.hydrate(machine.chance.one(in: 2) ? nil : range) }
+    case .hydrate: _ = try attemptWithinQuota("hydration", needing: model.acknowledged - model.head) { try log.hydrate(machine.chance.one(in: 2) ? nil : range) }
     default:
       machine.queues[.hydration]?.isDeferring = true
       // Whether it succeeds is nobody's concern: what is not there will be asked for again.
@@ -156,8 +156,10 @@ extension Simulation {
 
   func create(_ name: String) throws {
     guard machine.end == nil, let manager else { return }
-    machine.trace.add("  create \(name)")
-    if try attempt("creation", { try manager.createLog(AofConfig(name: name)) }) { logs.append(LogModel(name: name)) }
+    let wal = script.hasTwoWals && machine.chance.one(in: 2) ? SimulatedDisk.elsewhere : nil
+    machine.trace.add("  create \(name)" + (wal == nil ? "" : " with its WAL elsewhere"))
+    let isDone = try attempt("creation") { try manager.createLog(AofConfig(name: name, walDirectory: wal)) }
+    if isDone { logs.append(LogModel(name: name)) }
   }
 
   private func rename(_ model: LogModel) throws {

@@ -121,6 +121,7 @@ final class Simulation {
     for model in logs {
       if let log = try log(model) { try model.check(log) }
     }
+    try checkQuota()
   }
 
   // MARK: Lives
@@ -200,6 +201,10 @@ final class Simulation {
     // A disk in memory sets no space aside.
     options.reserve = 0
     options.chunkSize = .minimum
+    if let quota = script.quota {
+      options.cacheSize = ByteCount(rawValue: UInt64(quota))
+      options.prefetchMemory = .mebibytes(4)
+    }
     return try AofManager.open(
       disk.root, options: options, logger: Logger(label: "simulation", factory: { _ in SwiftLogNoOpLogHandler() }),
       environment: environment, remote: remote)

@@ -186,11 +186,22 @@ public final class LocalChunkStore: Sendable {
     for (id, _) in try chunkFiles(of: log) where id >= first {
       let offset = id == first ? chunkSize.chunkOffset(for: lsn) : 0
       try withFile(Key(log: log, chunk: id), creating: false) { file throws(AofError) in
-        let size = try file.file.size()
+        // The page that holds the end is freed, too.
+        let size = (try file.file.size() + Limits.trimUnit - 1) / Limits.trimUnit * Limits.trimUnit
         if offset < size { try file.file.punchHole(offset..<size) }
         noteGrowth(of: file, log)
       }
     }
+  }
+
+  /// Whether the files of a log may hold anything from `lsn` on.
+  func hasBytes(of log: LogID, from lsn: LSN, chunkSize: ChunkSize) throws(AofError) -> Bool {
+    let first = chunkSize.chunkID(for: lsn)
+    for (id, path) in try chunkFiles(of: log) where id >= first {
+      let file = try disk.open(path, .read)
+      if try id == first ? file.size() > chunkSize.chunkOffset(for: lsn) : file.allocatedSize() > 0 { return true }
+    }
+    return false
   }
 
   /// The chunks of a log that have files.

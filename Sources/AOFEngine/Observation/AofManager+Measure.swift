@@ -36,7 +36,7 @@ extension AofManager {
   package var observation: Observation { services.observation }
 
   /// Why WALs of the store take nothing any more.
-  package var walFailures: [AofError] { state.withLock { Array($0.wals.values) }.compactMap(\.failure) }
+  package var walFailures: [AofError] { state.withLock { $0.walsInOrder }.compactMap(\.failure) }
 
   /// Measures the store.
   package func measure() -> StoreMeasures {
@@ -48,7 +48,7 @@ extension AofManager {
       ahead.fetched.load(ordering: .relaxed), ahead.used.load(ordering: .relaxed), ahead.wasted.load(ordering: .relaxed)
     )
     measures.memory = services.hydrator.memory
-    let (wals, open, descriptors) = state.withLock { (Array($0.wals.values), $0.open, $0.descriptors) }
+    let (wals, open, descriptors) = state.withLock { ($0.walsInOrder, $0.open, $0.descriptors) }
     for wal in wals {
       let (counts, segments) = wal.state.withLock { ($0.counts, $0.segments.count) }
       measures.wal.add(counts)

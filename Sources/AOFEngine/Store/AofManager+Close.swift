@@ -21,7 +21,7 @@ extension AofManager {
     for log in logs {
       do throws(AofError) { try log.recordResidency() } catch { failure = failure ?? error }
     }
-    for wal in state.withLock({ Array($0.wals.values) }) {
+    for wal in state.withLock({ $0.walsInOrder }) {
       do throws(AofError) {
         try wal.asCommitter { () throws(AofError) in wal.closeSegment() }
         try release(wal)

@@ -26,7 +26,7 @@ extension AofManager {
     let opening = try StoreOpening(
       path, options: options, logger: logger, environment: environment, remote: remote)
     let manager = try opening.reserve.tidingOver { () throws(AofError) in try opening.run() }
-    for wal in manager.state.withLock({ Array($0.wals.values) }) { manager.watch(wal) }
+    for wal in manager.state.withLock({ $0.walsInOrder }) { manager.watch(wal) }
     manager.startCache()
     manager.queueFreeingOfLeftovers()
     try manager.startPurging()

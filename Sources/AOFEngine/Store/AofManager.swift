@@ -35,6 +35,9 @@ public final class AofManager: Sendable {
     var isPurgeScheduled = false
     /// The check of the whole manifest that runs beside, and its thread.
     var check: (ManifestCheck, SystemThread)?
+
+    /// In the order of their directories.
+    var walsInOrder: [WriteAheadLog] { wals.sorted { $0.key.rawValue < $1.key.rawValue }.map(\.value) }
   }
 
   init(
@@ -53,7 +56,7 @@ public final class AofManager: Sendable {
   /// A store may be let go without being closed; the next opening recovers it. A WAL and its logs know each other.
   deinit {
     services.automaticCheckpoints.cancel()
-    for wal in state.withLock({ Array($0.wals.values) }) { wal.forgetLogs() }
+    for wal in state.withLock({ $0.walsInOrder }) { wal.forgetLogs() }
   }
 
   // MARK: Facts
@@ -183,7 +186,7 @@ public final class AofManager: Sendable {
 
   func checkpoint(requests: [Checkpointer.Request]) -> [LogID: Result<LSN, AofError>] {
     let results = services.checkpointer.checkpoint(requests)
-    for wal in state.withLock({ Array($0.wals.values) }) { queueRelease(of: wal) }
+    for wal in state.withLock({ $0.walsInOrder }) { queueRelease(of: wal) }
     // What was uploaded may go now.
     if services.cache.isTight { queueEviction() }
     return results

@@ -163,7 +163,7 @@ extension AofManager {
         state.open[record.log] = nil
         state.descriptors[record.log] = nil
       }
-      return Array(state.wals.values)
+      return state.walsInOrder
     }
     for wal in wals { wal.forget(purged.map(\.log)) }
     let action = whenPurged.withLock { $0 }

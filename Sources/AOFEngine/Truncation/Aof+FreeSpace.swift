@@ -1,4 +1,5 @@
 import AOFCore
+import AOFManifest
 import AOFSystem
 
 /// Giving space back after the manifest has let go of bytes. A crash in between leaves bytes that mean nothing, and the
@@ -28,7 +29,7 @@ extension Aof {
     }
   }
 
-  /// Frees what an earlier process may have left of a truncation.
+  /// Frees what an earlier process may have left of a truncation, or of an append that came to nothing.
   func freeLeftovers() throws(AofError) {
     try underMaintenance { () throws(AofError) in
       freeBelowHead()
@@ -42,22 +43,27 @@ extension Aof {
 }
 
 extension AofManager {
-  /// Queues what is left to free of truncations that were cut short.
+  /// Queues what is left to free of truncations that were cut short, and of appends that a crash has undone.
   func queueFreeingOfLeftovers() {
-    let logs = state.withLock { state in
-      state.descriptors.values.filter { $0.head > .zero || $0.generation > .first }.map(\.id).sorted()
-    }
-    guard !logs.isEmpty else { return }
     services.maintenance.add { [self] in
-      for id in logs {
+      for record in state.withLock({ $0.descriptors.values.sorted { $0.id < $1.id } }) {
         do throws(AofError) {
-          let log = try log(id)
+          let hasBytes = try hasBytesPastTail(record)
+          guard record.head > .zero || hasBytes else { continue }
+          let log = try log(record.id)
           // One that takes no appends is left as it is.
           if log.failure == nil { try log.freeLeftovers() }
+        } catch where error.code == .purged || error.code == .notFound {
+          // It has no files any more.
         } catch {
-          services.observation.report(error, "what is left of truncations of log \(id) was not freed")
+          services.observation.report(error, "what is left of log \(record.id) beside its bytes was not freed")
         }
       }
     }
+  }
+
+  private func hasBytesPastTail(_ record: AofDescriptorRecord) throws(AofError) -> Bool {
+    let tail = state.withLock { $0.open[record.id] }?.tailLSN ?? record.applied
+    return try services.localChunks.hasBytes(of: record.id, from: tail, chunkSize: record.chunkSize)
   }
 }

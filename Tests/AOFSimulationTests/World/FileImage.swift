@@ -17,6 +17,11 @@ final class FileImage {
   private(set) var size = 0
   private var platterSize = 0
   private var pages: [Page] = []
+  /// Which pages take space on the disk.
+  private var allocated: [Bool] = []
+
+  /// The bytes that the file takes on the disk.
+  var allocatedSize: Int { allocated.reduce(0) { $0 + ($1 ? Self.pageSize : 0) } }
 
   /// Whether a sync failed whose bytes were not written again since.
   var hasLostPages: Bool { pages.contains(.lost) }
@@ -45,6 +50,21 @@ final class FileImage {
     guard !range.isEmpty else { return }
     touch(range, &chance)
     memset(cache.base + range.lowerBound, 0, range.count)
+    if !growing { free(range) }
+  }
+
+  /// Gives back the space of whole pages.
+  private func free(_ range: Range<Int>) {
+    let end = range.upperBound >= size ? allocated.count : range.upperBound / Self.pageSize
+    for page in (range.lowerBound + Self.pageSize - 1) / Self.pageSize..<max(end, (range.lowerBound + Self.pageSize - 1) / Self.pageSize) {
+      allocated[page] = false
+    }
+  }
+
+  /// Takes the space of a file's first bytes.
+  func allocate(_ count: Int, _ chance: inout Chance) {
+    if count > size { resize(count, &chance) }
+    for page in 0..<(count + Self.pageSize - 1) / Self.pageSize { allocated[page] = true }
   }
 
   func resize(_ count: Int, _ chance: inout Chance) {
@@ -65,11 +85,15 @@ final class FileImage {
     for page in (range.lowerBound / Self.pageSize)...((range.upperBound - 1) / Self.pageSize) {
       if writesBack, pages[page] == .dirty, chance.one(in: 2) { writeBack(page) }
       pages[page] = .dirty
+      allocated[page] = true
     }
   }
 
   private func addPages(upTo count: Int) {
-    while pages.count * Self.pageSize < count { pages.append(.clean) }
+    while pages.count * Self.pageSize < count {
+      pages.append(.clean)
+      allocated.append(false)
+    }
   }
 
   private func writeBack(_ page: Int) {
@@ -136,6 +160,7 @@ final class FileImage {
     image.cache.reserve(length)
     memcpy(image.cache.base, image.platter.base, image.platter.capacity)
     image.addPages(upTo: image.size)
+    for page in image.allocated.indices where page < allocated.count { image.allocated[page] = allocated[page] }
     return image
   }
 }

@@ -47,7 +47,7 @@ extension SimulatedDisk {
   private func sorted(_ names: [String: Node]) -> [(String, Node)] { names.sorted { $0.key < $1.key } }
 
   private func isReachable(_ name: String, in names: [String: Node]) -> Bool {
-    if name == "/" { return true }
+    if name == "/" || name == Self.elsewhere { return true }
     guard case .directory = names[Self.parent(of: name)] else { return false }
     return isReachable(Self.parent(of: name), in: names)
   }

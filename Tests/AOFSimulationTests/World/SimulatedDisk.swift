@@ -44,17 +44,27 @@ final class SimulatedDisk: Disk, @unchecked Sendable {  // used by the one threa
 
   // MARK: Places
 
+  /// A directory outside of the store, on the same disk.
+  static let elsewhere = "/elsewhere"
   private static let outside = "^"
   private static let manifest = "/manifest.sqlite"
 
   func relative(_ path: String) throws(AofError) -> String {
     if path == root { return "/" }
+    if path == "/" { return Self.outside }
+    if path == Self.elsewhere || path.hasPrefix(Self.elsewhere + "/") {
+      // Below it each store has a directory, which is named by an id that is another one each time.
+      let parts = path.split(separator: "/")
+      return (["", parts[0]] + (parts.count > 1 ? ["store"] : []) + parts.dropFirst(2)).joined(separator: "/")
+    }
     if path.hasPrefix(root + "/") { return String(path.dropFirst(root.count)) }
     guard path == SystemDisk.parent(of: root) else { throw .systemCall("open", path, errno: ENOENT) }
     return Self.outside
   }
 
-  static func parent(of name: String) -> String { name == "/" ? outside : SystemDisk.parent(of: name) }
+  static func parent(of name: String) -> String {
+    name == "/" || name == elsewhere ? outside : SystemDisk.parent(of: name)
+  }
 
   static func isManifest(_ name: String) -> Bool { name.hasPrefix(manifest) }
 

@@ -65,7 +65,7 @@ final class SimulatedFile: File, @unchecked Sendable {  // used by the one threa
 
   override func allocate(_ count: Int) throws(AofError) {
     try machine.run(.allocate, path, (0, count)) {
-      if count > image.size { image.resize(count, &machine.chance) }
+      image.allocate(count, &machine.chance)
     }
   }
 
@@ -89,7 +89,11 @@ final class SimulatedFile: File, @unchecked Sendable {  // used by the one threa
     return image.size
   }
 
-  override func allocatedSize() throws(AofError) -> Int { try size() }
+  override func allocatedSize() throws(AofError) -> Int {
+    try machine.checkAlive(path)
+    return image.allocatedSize
+  }
+
   override func regularSize() throws(AofError) -> Int? { try size() }
 
   override func hasName() throws(AofError) -> Bool {
