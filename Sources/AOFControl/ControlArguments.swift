@@ -145,15 +145,11 @@ struct ControlArguments {
 
   private func timeout() throws(AofError) -> Duration? {
     guard let text = options["timeout"] else { return nil }
-    guard text.utf8.allSatisfy(Self.isDigit), let seconds = Int(text), seconds <= Self.longestTimeout else {
-      throw misuse(
-        "timeout=\(shown(text)) is not possible", remedy: "write whole seconds, from 0 to \(Self.longestTimeout)")
+    guard let timeout = try? Duration(parsing: text), timeout <= .seconds(86_400) else {
+      throw misuse("timeout=\(shown(text)) is not possible", remedy: "write a time of up to a day: 30s, 500ms, 2m")
     }
-    return .seconds(seconds)
+    return timeout
   }
-
-  /// A day, in seconds.
-  private static let longestTimeout = 86_400
 
   private static func isDigit(_ byte: UInt8) -> Bool { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte) }
 

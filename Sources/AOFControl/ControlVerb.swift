@@ -17,12 +17,12 @@ package enum ControlVerb: String, CaseIterable, Sendable {
     case .verify: "verify [LOG] [remote=yes] [format=json]"
     case .objects: "objects LOG"
     case .status: "status [LOG]"
-    case .trim: "trim LOG LSN [timeout=SECONDS]"
-    case .truncate: "truncate LOG LSN [timeout=SECONDS]"
+    case .trim: "trim LOG LSN [timeout=TIME]"
+    case .truncate: "truncate LOG LSN [timeout=TIME]"
     case .trash: "trash [format=json]"
     case .restore: "restore LOG|id=ID [NAME]"
     case .purge: "purge LOG|id=ID|expired=yes|all=yes"
-    case .wait: "wait LOG durable=LSN|remote=LSN [timeout=SECONDS]"
+    case .wait: "wait LOG durable=LSN|remote=LSN [timeout=TIME]"
     }
   }
 

@@ -45,6 +45,7 @@ private func refusal(_ text: String, _ scope: ControlScope = .store) throws -> A
       ("purge expired=yes all=no\n", .purge(.expired)),
       ("wait a/b.log durable=42\n", .wait(log, .durable, 42, timeout: nil)),
       ("wait remote=0 timeout=5 a/b.log\n", .wait(log, .remote, 0, timeout: .seconds(5))),
+      ("wait remote=0 timeout=500ms a/b.log\n", .wait(log, .remote, 0, timeout: .milliseconds(500))),
     ]
     for (text, command) in expected { #expect(try parse(text) == [command], "\(text)") }
     let verbs = Set(expected.compactMap { $0.0.split { " \n".contains($0) }.first.map(String.init) })
@@ -96,7 +97,7 @@ private func refusal(_ text: String, _ scope: ControlScope = .store) throws -> A
 
   @Test(arguments: [
     "create", "objects", "trim 5\n", "trim\n", "truncate a\n", "trim a x\n", "trim a -1\n", "trim a 1 2\n",
-    "trim a 1 timeout=\n", "trim a 1 timeout=-1\n", "trim a 1 timeout=1s\n", "trim a 1 timeout=86401\n",
+    "trim a 1 timeout=\n", "trim a 1 timeout=-1\n", "trim a 1 timeout=1w\n", "trim a 1 timeout=86401\n",
     "truncate a 1 timeout=99999999999999999999\n", "truncate a timeout=1\n", "seal a timeout=1",
     "trim a 9223372036854775808\n", "trim a 99999999999999999999999\n", "hydrate a 5", "hydrate a 5-",
     "hydrate a -5",

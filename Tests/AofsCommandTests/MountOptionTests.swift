@@ -147,7 +147,7 @@ import Testing
     ("10s", 10_000), ("500ms", 500), ("2m", 120_000), ("1h", 3_600_000), ("7", 7000), ("0", 0),
   ])
   func timesAreRead(_ text: String, _ milliseconds: Int) throws {
-    #expect(try MountSettings.milliseconds(text) == milliseconds)
+    #expect(try Duration(parsing: text) == .milliseconds(milliseconds))
   }
 }
 

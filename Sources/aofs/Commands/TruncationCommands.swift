@@ -3,10 +3,10 @@ import AOFCore
 import ArgumentParser
 
 private let timeoutHelp = ArgumentHelp(
-  "How long readers of what goes are waited for; 30 by default.", valueName: "seconds")
+  "How long readers of what goes are waited for, as 500ms or 2m; 30s by default.", valueName: "time")
 
 /// Runs a verb that takes a log and an LSN.
-private func truncate(_ log: String, _ verb: ControlVerb, _ lsn: LSNArgument, _ timeout: UInt?) throws {
+private func truncate(_ log: String, _ verb: ControlVerb, _ lsn: LSNArgument, _ timeout: String?) throws {
   let target = try oneLog(log)
   let arguments = ["\(lsn.lsn)"] + (timeout.map { ["timeout=\($0)"] } ?? [])
   try VerbRunner(verb: verb, arguments: arguments).run(target)
@@ -22,7 +22,7 @@ struct TrimCommand: ParsableCommand {
 
   @Argument(help: logHelp) var log: String
   @Argument(help: ArgumentHelp("The first LSN to keep.", valueName: "lsn")) var lsn: LSNArgument
-  @Option(help: timeoutHelp) var timeout: UInt?
+  @Option(help: timeoutHelp) var timeout: String?
   @OptionGroup var common: CommonOptions
 
   func run() throws {
@@ -38,7 +38,7 @@ struct TruncateCommand: ParsableCommand {
 
   @Argument(help: logHelp) var log: String
   @Argument(help: ArgumentHelp("The first LSN to forget.", valueName: "lsn")) var lsn: LSNArgument
-  @Option(help: timeoutHelp) var timeout: UInt?
+  @Option(help: timeoutHelp) var timeout: String?
   @OptionGroup var common: CommonOptions
 
   func run() throws {

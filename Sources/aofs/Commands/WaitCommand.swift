@@ -10,7 +10,7 @@ struct WaitCommand: ParsableCommand {
   @Argument(help: logHelp) var log: String
   @Option(help: ArgumentHelp("Wait for the durable LSN.", valueName: "lsn")) var durable: LSNArgument?
   @Option(help: ArgumentHelp("Wait for the remote LSN.", valueName: "lsn")) var remote: LSNArgument?
-  @Option(help: ArgumentHelp("How long to wait; 30 by default.", valueName: "seconds")) var timeout: UInt?
+  @Option(help: ArgumentHelp("How long to wait, as 500ms or 2m; 30s by default.", valueName: "time")) var timeout: String?
   @OptionGroup var common: CommonOptions
 
   func validate() throws {

@@ -59,10 +59,11 @@ struct MountSettings: Equatable {
     allowsDeletion = !options.switches.contains(.nodelete)
     gathersWrites = options.switches.contains(.writeback)
     walDirectory = try settings[.walDir].map(FileFacts.resolved)
-    stopTimeout = try settings[.stopTimeout].map(Self.milliseconds) ?? Self.defaultStopTimeout
+    stopTimeout = try settings[.stopTimeout].map { text throws(AofError) in try Duration(parsing: text).wholeMilliseconds }
+      ?? Self.defaultStopTimeout
     checkpoints = try Self.policy(interval: settings[.checkpointInterval], maximumAge: settings[.checkpointMaxAge])
     checkpointsOnUnmount = options.switches.contains(.checkpointOnUnmount)
-    remoteGrace = try settings[.remoteGrace].map { text throws(AofError) in .milliseconds(try Self.milliseconds(text)) }
+    remoteGrace = try settings[.remoteGrace].map { text throws(AofError) in try Duration(parsing: text) }
       ?? StoreOptions().remoteGrace
     compressionLevel = try settings[.compressionLevel].map(Self.level) ?? StoreOptions().compressionLevel
     logFile = try settings[.logFile].map(FileFacts.resolved)
@@ -139,8 +140,8 @@ struct MountSettings: Equatable {
   /// An interval of 0 switches automatic checkpoints off.
   private static func policy(interval: String?, maximumAge: String?) throws(AofError) -> CheckpointPolicy? {
     var policy = CheckpointPolicy()
-    if let interval { policy.interval = .milliseconds(try milliseconds(interval)) }
-    if let maximumAge { policy.maximumAge = .milliseconds(try milliseconds(maximumAge)) }
+    if let interval { policy.interval = try Duration(parsing: interval) }
+    if let maximumAge { policy.maximumAge = try Duration(parsing: maximumAge) }
     guard policy.interval > .zero else { return nil }
     guard policy.interval >= .seconds(1), policy.maximumAge >= .seconds(1) else {
       throw AofError(
@@ -179,24 +180,5 @@ struct MountSettings: Equatable {
       throw AofError(.invalidArgument, "'\(text)' is not a log level", remedy: "use one of \(names)")
     }
     return level
-  }
-
-  /// `10s`, `500ms`, `2m`, `1h`, `7d`; a bare number is seconds.
-  static func milliseconds(_ text: String) throws(AofError) -> Int {
-    let digits = text.prefix { $0.isASCII && $0.isNumber }
-    let unit: Int? =
-      switch text.dropFirst(digits.count) {
-      case "ms": 1
-      case "", "s": 1000
-      case "m": 60_000
-      case "h": 3_600_000
-      case "d": 86_400_000
-      default: nil
-      }
-    // Thirty days: more is a slip, and would not fit the system's clocks.
-    guard let unit, let number = Int(digits), number <= 2_592_000_000 / unit else {
-      throw AofError(.invalidArgument, "'\(text)' is not a time", remedy: "write 10s, 500ms, 2m, 1h or 7d")
-    }
-    return number * unit
   }
 }
