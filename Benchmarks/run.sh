@@ -5,7 +5,7 @@
 #   --rounds N        how often each piece of work is measured, in turn (default 5, with --quick 1)
 #   --quick           smaller sizes, in less than 5 minutes: whether it works, and no figures to show
 #   --output FOLDER   where the results go
-#   PART              append library read follow cost growth many chunks cold upload; all by default
+#   PART              append beside library read follow cost growth many chunks cold upload; all by default
 #
 # Needs root on Debian 12, loop devices, and 12 GiB of disk at TMPDIR. Installs what is missing; who cannot be installed is left out, and the
 # results say so. AOFS_BINARY and LIBRARY_BENCH name programs that are built already. docs/benchmarks/README.md has the method.

@@ -16,7 +16,7 @@ from session import Session, Tools
 
 TOP = os.path.realpath(os.path.join(os.path.dirname(__file__), "../.."))
 # In the order in which they run.
-PARTS = ["append", "library", "read", "follow", "cost", "growth", "many", "chunks", "cold", "upload"]
+PARTS = ["append", "beside", "library", "read", "follow", "cost", "growth", "many", "chunks", "cold", "upload"]
 DISK_MEBIBYTES = 10 << 10
 
 

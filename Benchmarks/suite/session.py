@@ -104,9 +104,9 @@ class Session:
             raise OSError(f"{os.path.basename(command[0])} {command[1]}: {said[0]}")
         return json.loads(done.stdout)
 
-    def compare(self, work, figures, subjects, sample, against=("ext4", "floor"), of="aofs", rounds=None):
+    def compare(self, work, figures, subjects, sample, against=("ext4", "floor"), of="aofs", rounds=None, pairs=None):
         """Runs `sample(peer, round)` for each peer in turn, round by round, each time beginning with another one. Who fails is left
-        out of the row."""
+        out of the row. `pairs`: of whom there are ratios, in the place of those of `of`."""
         samples = {peer.name: [] for peer in subjects}
         for turn in range(rounds or self.rounds):
             first = turn % max(1, len(subjects))
@@ -121,7 +121,7 @@ class Session:
                     self.fail(f"{work}, {peer.name}", error)
                     del samples[peer.name]
         for figure in figures:
-            self.add_row(work, figure, samples, [[of, other] for other in against])
+            self.add_row(work, figure, samples, pairs or [[of, other] for other in against])
 
     def add_row(self, work, figure, samples, ratios=()):
         values = {name: [each[figure.key] * figure.scale for each in them] for name, them in samples.items() if them}
