@@ -2,7 +2,7 @@
 # shellcheck shell=bash
 #
 # Sets: work (the suite's folder), store, mnt, place; at_end is the suite's to fill. Defines: skip, fail, await, start_daemon,
-# stop_daemon, kill_daemon, clear_dead_mount, control, gathers, start_client, end_clients, make_disk, remove_disk.
+# check_records, stop_daemon, kill_daemon, clear_dead_mount, control, gathers, start_client, end_clients, make_disk, remove_disk.
 
 set -uo pipefail
 
@@ -48,6 +48,17 @@ await() {
     sleep 0.05
   done
   return 1
+}
+
+# check_records WHEN PROMISED NOTES…: the logs of clients that noted what was acknowledged hold what was promised.
+check_records() {
+  local when=$1 promised=$2 notes
+  shift 2
+  for notes; do
+    [ -e "$notes" ] || continue
+    python3 "$records" check "$mnt/${notes##*acks-}" "$notes" "$promised" >"$work/verdict" 2>&1 ||
+      fail "$when: $(cat "$work/verdict")"
+  done
 }
 
 # --- the daemon
