@@ -37,7 +37,8 @@ command_storm() {
 }
 
 for type in ext4 xfs; do
-  make_disk "$type" 400M
+  # A round writes some 40 MiB, and nothing is deleted.
+  make_disk "$type" $((300 + 80 * rounds))M
   for round in $(seq "$rounds"); do
     start_daemon --chunk-size 128KiB
     # What is older is looked at in the end: each round takes as long as the first.
