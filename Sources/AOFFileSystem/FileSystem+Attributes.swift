@@ -97,7 +97,7 @@ extension FileSystem {
       if record.isInTrash { attributes.links = 0 }
       let aof = try manager.log(record.id)
       let lastAppend = aof.modificationTime
-      let coherence = coherence[aof.id]
+      let coherence = coherence(of: aof.id)
       let size = coherence.size(tail: { aof.watermarks.tail }, for: task)
       attributes.size = size.value
       switch size {
@@ -110,7 +110,7 @@ extension FileSystem {
       attributes.changeTime = max(stored.changeTime, lastAppend)
     }
     // In writeback mode the inode behind the name may have to be given up.
-    let mayBeGivenUp = record.kind == .log && writeback != nil
+    let mayBeGivenUp = record.kind == .log && options.gathersWrites
     let entry = Entry(
       attributes: attributes, nameValidity: mayBeGivenUp ? Entry.attributeValidity : Entry.nameValidity,
       attributeValidity: Entry.attributeValidity)

@@ -42,10 +42,10 @@ extension FileSystem {
     if flags.truncates, aof.watermarks.tail > .zero {
       throw AofError(.notPermitted, "a log that holds data cannot be truncated", remedy: "append with >>")
     }
-    let writeback = try writeback?[aof].open(flags)
+    let writeback = try writeback(of: aof)?.open(flags)
     let bypassesCache = flags.canWrite && !(writeback != nil && mayGather(flags, aof))
     let handle = LogHandle(
-      use: use, coherence: coherence[aof.id], reader: LogReader(aof), isCached: !bypassesCache, writeback: writeback)
+      use: use, coherence: coherence(of: aof.id), reader: LogReader(aof), isCached: !bypassesCache, writeback: writeback)
     return OpenAnswer(handle: handles.insert(.log(handle)), bypassesCache: bypassesCache, keepsCache: true)
   }
 

@@ -28,7 +28,7 @@ extension FileSystem {
       throw AofError(.unsupported, "a log can be trimmed at its head alone, which is LSN \(marks.head)")
     }
     // Where the page cache gathers writes it cannot do with a page that lacks its beginning.
-    let unit = UInt64(writeback == nil ? Limits.trimUnit : max(Limits.trimUnit, options.pageSize))
+    let unit = UInt64(options.gathersWrites ? max(Limits.trimUnit, options.pageSize) : Limits.trimUnit)
     let end = min(range.upperBound, marks.tail.rawValue)
     guard end == marks.tail.rawValue || end.isMultiple(of: unit) else {
       throw AofError(.invalidArgument, "a log is trimmed in whole pages of \(unit) bytes")

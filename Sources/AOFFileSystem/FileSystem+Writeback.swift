@@ -132,8 +132,8 @@ extension FileSystem {
   /// The generation of a node to tell with a LOOKUP: which incarnation of a log's inode is meant. To be called before its
   /// attributes are looked at, so that the size is not older.
   func announce(_ record: NodeRecord) throws(AofError) -> UInt32 {
-    guard let writeback, record.kind == .log else { return 0 }
-    return try writeback[manager.log(record.id)].announce()
+    guard options.gathersWrites, record.kind == .log else { return 0 }
+    return try writeback(of: manager.log(record.id))?.announce() ?? 0
   }
 }
 

@@ -40,9 +40,8 @@ package final class FileSystem: Sendable {
   let names: StoreNames
   let handles = HandleTable<Handle>()
   let controlNodes = ControlNodeTable()
-  let coherence: CoherenceTable
-  /// Nil unless the page cache gathers writes.
-  let writeback: WritebackTable?
+  let coherences = LogTable<LogCoherence>()
+  let writebacks = LogTable<LogWriteback>()
   let commands: WorkQueue
   let events: EventFeed
 
@@ -52,14 +51,12 @@ package final class FileSystem: Sendable {
     self.control = control
     self.options = options
     names = StoreNames(manager: manager)
-    coherence = CoherenceTable(pageSize: UInt64(options.pageSize))
-    writeback = options.gathersWrites ? WritebackTable(cache: options.kernelCache, observation: manager.observation) : nil
     commands = try WorkQueue(name: "control", threads: options.commandThreads)
     events = try EventFeed(manager)
-    manager.whenPurged.withLock { [coherence, writeback] action in
+    manager.whenPurged.withLock { [coherences, writebacks] action in
       action = { log in
-        coherence.forget(log)
-        writeback?.forget(log)
+        coherences.forget(log)
+        writebacks.forget(log)
       }
     }
   }

@@ -37,23 +37,3 @@ final class LogCoherence: Sendable {
 
   func didInvalidate(_ append: TailPage.Append) { page.withLock { $0.didInvalidate(append) } }
 }
-
-/// The coherence of each log that was opened or looked at, until it is purged.
-final class CoherenceTable: Sendable {
-  private let pageSize: UInt64
-  private let logs = Lock<[LogID: LogCoherence]>([:])
-
-  init(pageSize: UInt64) { self.pageSize = pageSize }
-
-  subscript(_ id: LogID) -> LogCoherence {
-    logs.withLock { logs in
-      if let known = logs[id] { return known }
-      let new = LogCoherence(pageSize: pageSize)
-      logs[id] = new
-      return new
-    }
-  }
-
-  /// The log is gone, and nobody has it open.
-  func forget(_ id: LogID) { logs.withLock { $0[id] = nil } }
-}

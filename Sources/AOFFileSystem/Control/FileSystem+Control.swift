@@ -134,8 +134,8 @@ extension FileSystem {
   /// Makes the kernel forget what it holds of logs that were cut, one after the other, then calls `whenDone`.
   private func forget(_ cuts: ArraySlice<ControlAnswer.Cut>, whenDone: @escaping @Sendable () -> Void) {
     guard let cut = cuts.first else { return whenDone() }
-    coherence[cut.log].didCut(at: cut.lsn)
-    writeback?.cut(cut.log)
+    coherence(of: cut.log).didCut(at: cut.lsn)
+    writebacks[cut.log]?.didCut()
     options.kernelCache.invalidateAll(cut.log) { [self] in forget(cuts.dropFirst(), whenDone: whenDone) }
   }
 }

@@ -47,8 +47,11 @@ final class LogWriteback: Sendable {
     try state.withLock { state throws(AofError) in try state.check(incarnation) }
   }
 
-  /// As ``end(_:_:)``, whatever the incarnation is.
-  func end(_ error: AofError) { end(state.withLock { $0.incarnation }, error) }
+  /// The log lost its end, and the kernel does not know that.
+  func didCut() {
+    let error = AofError(.localFailure, "log \(log.id) was cut after it was opened", remedy: "open it again")
+    end(state.withLock { $0.incarnation }, error)
+  }
 
   /// What the kernel holds is not what the log is, or not any more: it is to begin anew with the inode.
   private func end(_ incarnation: UInt32, _ error: AofError) {
@@ -212,34 +215,4 @@ final class WritebackHandle: Sendable {
 
   /// - Throws: why the handle is of no use any more.
   func check() throws(AofError) { try log.check(incarnation) }
-}
-
-/// The writeback of each log that was opened or looked up, until it is purged.
-final class WritebackTable: Sendable {
-  private let cache: any KernelCache
-  private let observation: Observation
-  private let logs = Lock<[LogID: LogWriteback]>([:])
-
-  init(cache: any KernelCache, observation: Observation) {
-    self.cache = cache
-    self.observation = observation
-  }
-
-  subscript(_ log: Aof) -> LogWriteback {
-    logs.withLock { logs in
-      if let known = logs[log.id] { return known }
-      let new = LogWriteback(log, cache: cache, observation: observation)
-      logs[log.id] = new
-      return new
-    }
-  }
-
-  /// The log lost its end, and the kernel does not know that.
-  func cut(_ id: LogID) {
-    logs.withLock { $0[id] }?
-      .end(AofError(.localFailure, "log \(id) was cut after it was opened", remedy: "open it again"))
-  }
-
-  /// The log is gone, and nobody has it open.
-  func forget(_ id: LogID) { logs.withLock { $0[id] = nil } }
 }
