@@ -100,6 +100,9 @@ extension AofChunkRecord {
     log == other.log && range == other.range && generation == other.generation
   }
 
+  /// Whether a cut at `lsn` leaves a part of it.
+  package func isSplit(at lsn: LSN) -> Bool { range.lowerBound < lsn && lsn < range.upperBound }
+
   /// The frame that holds the byte at `lsn`, which lies in the extent.
   package func frame(holding lsn: LSN) -> (index: Int, start: LSN) {
     var start = range.lowerBound

@@ -1,5 +1,6 @@
 import AOFCore
 import AOFEngine
+import AOFFormat
 import AOFRemote
 import Foundation
 import Testing
@@ -113,6 +114,27 @@ import Testing
     try FileManager.default.createDirectory(at: copy.directory, withIntermediateDirectories: true)
     try disk.powerCut(of: store.path, to: copy.path, keeping: .none)
     #expect(try copy.log().contents() == Array(bytes[..<70_000]))
+  }
+
+  /// What is on the disk is a hint until it was compared: copies of what the remote holds may have been lost with the power.
+  @Test func damageBelowACutIsMendedBeforeTheObjectIsLetGo() throws {
+    let store = TestStore(chunkSize: try ChunkSize(.mebibytes(4)))
+    var noise = Noise(seed: 33)
+    let bytes = noise.bytes(300_000)
+    try store.log().append(bytes)
+    try store.log().checkpoint()
+    let id = try store.log().id
+    try store.close()
+    let path = store.path + "/chunks/" + FixedWidthNumber.hex(id.rawValue) + "/" + FixedWidthNumber.hex(0) + ".chunk"
+    let file = try FileHandle(forWritingTo: URL(fileURLWithPath: path))
+    try file.seek(toOffset: 5000)
+    try file.write(contentsOf: Data(repeating: 0, count: 100))
+    try file.close()
+    let log = try store.log()
+    #expect(try log.truncate(TruncationRequest(.tail, at: 200_000)) == 200_000)
+    try log.checkpoint()
+    #expect(try log.contents() == Array(bytes[..<200_000]))
+    #expect(try log.verify(remote: true).problems == [])
   }
 
   @Test func anEvictedRestMustComeBackFirst() throws {

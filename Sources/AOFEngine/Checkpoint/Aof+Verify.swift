@@ -52,7 +52,8 @@ extension Aof {
     return extents
   }
 
-  private func fault(ofLocal frame: SealedChunk.Frame) throws(AofError) -> String? {
+  /// What is wrong with a frame in the chunk file; nil if it matches its checksum.
+  func fault(ofLocal frame: SealedChunk.Frame) throws(AofError) -> String? {
     do throws(AofError) {
       return try checksum(ofLocal: frame.range) == frame.checksum ? nil : "bytes do not match their checksum"
     } catch where error.code == .corrupt {

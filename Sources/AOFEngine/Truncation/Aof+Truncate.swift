@@ -96,18 +96,23 @@ extension Aof {
     // Frames of the WAL count no more once their generation ends, so what stays must be in the chunk files.
     if lsn > marks.sealed { try sealTail() }
     let chunk = try chunks.chunk(chunkID(for: lsn))
-    // What stays of the extent that is split must stay on the local disk, too.
     try ChunkLease.holding(chunk) { () throws(AofError) in
-      let checksum = try splitChecksum(at: lsn, of: chunk)
-      try underMaintenance { () throws(AofError) in
-        // No append is under way meanwhile, and none begins before the old bytes are gone from the chunk files.
-        try asOnlyAppender { () throws(AofError) in
-          try drain(through: tailLSN)
-          try wal.asCommitter { () throws(AofError) in
-            try request.checkCancellation()
-            try cut(at: lsn, beginning: next, checksum: checksum)
+      var isDone = false
+      while !isDone {
+        let split = try prepareSplit(at: lsn, of: chunk)
+        isDone = try underMaintenance { () throws(AofError) in
+          // The extent may have become a part of another one meanwhile, whose other parts are not here.
+          guard isStill(split, at: lsn, of: chunk) else { return false }
+          // No append is under way meanwhile, and none begins before the old bytes are gone from the chunk files.
+          try asOnlyAppender { () throws(AofError) in
+            try drain(through: tailLSN)
+            try wal.asCommitter { () throws(AofError) in
+              try request.checkCancellation()
+              try cut(at: lsn, beginning: next, checksum: split?.checksum)
+            }
+            freePastTail()
           }
-          freePastTail()
+          return true
         }
       }
     }
@@ -128,25 +133,63 @@ extension Aof {
     for chunk in chunks.cut(at: lsn, keeping: kept) { chunk.waitForFills() }
   }
 
-  /// The checksum of what stays of the frame that `lsn` splits; nil if it splits none. Brings what stays of the extent
-  /// to the local disk, durably: its object will not be its own any more.
-  private func splitChecksum(at lsn: LSN, of chunk: SealedChunk) throws(AofError) -> UInt32? {
-    for attempt in 1... {
-      let split = chunk.extents.first { $0.record.range.lowerBound < lsn && lsn < $0.record.range.upperBound }
-      guard let extent = split else { return nil }
+  /// The extent that a cut splits.
+  private struct Split {
+    let extent: AofChunkRecord
+    /// Of what stays of the frame that is split; nil if the cut lies between two.
+    let checksum: UInt32?
+  }
+
+  /// Sees to it that what stays of the extent that `lsn` splits is sound on the local disk, durably: its object will not be
+  /// its own any more. Waits for the remote where it is not.
+  /// - Returns: nil if no extent is split.
+  /// - Throws: `corrupt` if what stays is damaged, and no object holds it, or comes back damaged each time.
+  private func prepareSplit(at lsn: LSN, of chunk: SealedChunk) throws(AofError) -> Split? {
+    for attempt in 1...Self.splitAttempts {
+      guard let extent = chunk.extents.first(where: { $0.record.isSplit(at: lsn) }) else { return nil }
       if extent.record.object != nil {
-        try hydrate(extent.record.range.lowerBound..<lsn)
+        let kept = extent.record.range.lowerBound..<lsn
+        try hydrate(kept)
+        guard try areSound(in: kept, of: chunk) else { continue }
         try makeCopiesDurable(in: chunk.id)
       }
       let frame = extent.frame(at: extent.record.frame(holding: lsn).index)
-      guard frame.range.lowerBound < lsn else { return nil }
+      guard frame.range.lowerBound < lsn else { return Split(extent: extent.record, checksum: nil) }
       do throws(AofError) {
-        return try checksum(of: frame, below: lsn)
+        return Split(extent: extent.record, checksum: try checksum(of: frame, below: lsn))
       } catch where error.code == .corrupt && frame.object != nil && attempt < Self.splitAttempts {
         chunk.markLost(frame)
       }
     }
-    return nil
+    throw AofError(
+      .corrupt, "what stays of chunk \(chunk.id) of log \(id) does not match its checksums, however often it is fetched",
+      remedy: "check the local disk; nothing was cut")
+  }
+
+  /// Compares the frames of `range` that are not known to be sound with their checksums.
+  /// - Returns: whether all are; those that are not count as gone.
+  private func areSound(in range: Range<LSN>, of chunk: SealedChunk) throws(AofError) -> Bool {
+    var areSound = true
+    for extent in chunk.extents where extent.record.range.overlaps(range) {
+      for frame in extent.frames(in: range.clamped(to: extent.record.range)) where !extent.verified[frame.index] {
+        if extent.resident[frame.index], try fault(ofLocal: frame) == nil {
+          chunk.markVerified(frame)
+        } else {
+          chunk.markLost(frame)
+          areSound = false
+        }
+      }
+    }
+    return areSound
+  }
+
+  /// Whether the extent that is split at `lsn` is the one that was prepared.
+  private func isStill(_ split: Split?, at lsn: LSN, of chunk: SealedChunk) -> Bool {
+    let now = chunk.extents.first { $0.record.isSplit(at: lsn) }
+    guard let split, let now else { return split == nil && now == nil }
+    guard now.record.isSameRun(as: split.extent), now.record.object == split.extent.object else { return false }
+    return now.record.object == nil
+      || now.frames(in: now.record.range.lowerBound..<lsn).allSatisfy { now.verified[$0.index] }
   }
 
   /// How often a damaged frame is fetched again before a cut is given up.
