@@ -121,8 +121,10 @@ extension Manifest {
     let chunkSize = ByteCount(rawValue: try row.natural("chunk_size"))
     let sealed = try row.lsn("sealed_lsn")
     let applied = try row.lsn("applied_lsn")
-    guard sealed <= applied else {
-      throw ImpossibleContent(reason: "log \(id) is applied up to \(applied) and sealed up to \(sealed)")
+    let (head, remote) = (try row.lsn("head_lsn"), try row.lsn("remote_lsn"))
+    guard head <= sealed, remote <= sealed, sealed <= applied else {
+      throw ImpossibleContent(
+        reason: "log \(id) begins at \(head), is in the remote up to \(remote), sealed up to \(sealed), and applied up to \(applied)")
     }
     let frames: Data = try row.checked("applied_frames")
     let (size, table) = try ImpossibleContent.from("log \(id)") { () throws(AofError) in
@@ -135,8 +137,8 @@ extension Manifest {
         id: id, chunkSize: size, dataDirectory: try row.checked("data_directory"),
         walDirectory: WalDirectoryID(rawValue: try row.checked("wal_directory")),
         generation: Generation(rawValue: try row.checked("generation")),
-        generationStart: try row.lsn("generation_start"), head: try row.lsn("head_lsn"),
-        remote: try row.lsn("remote_lsn"), sealed: sealed, applied: applied, appliedFrames: table,
+        generationStart: try row.lsn("generation_start"), head: head,
+        remote: remote, sealed: sealed, applied: applied, appliedFrames: table,
         failure: try row.checked("failure"))
   }
 }

@@ -115,29 +115,40 @@ extension Manifest {
   /// - Parameters:
   ///   - sequence: the element's number; nil if it says what is not so here, and the next opening must notice.
   ///   - isSnapshot: whether the element is the whole state.
+  /// - Returns: how far the remote holds each of the logs now: up to the first extent without an object. One may have lost
+  ///   its own since, when the log was trimmed.
+  @discardableResult
   package func recordPublished(
     _ publications: [Publication], removed: [LogID] = [], directories: [ChangedDirectory] = [], sequence: UInt64?,
     isSnapshot: Bool = false, at time: UnixTime
-  ) throws(AofError) {
+  ) throws(AofError) -> [LogID: LSN] {
     try write { database in
+      var remote: [LogID: LSN] = [:]
       for publication in publications {
         for new in publication.objects { try Self.record(new.object, of: new.extent, database) }
         let state = publication.state
         let log = Int64(publication.log.rawValue)
         try database.execute(
-          sql: "UPDATE logs SET remote_lsn = max(remote_lsn, ?) WHERE id = ? AND generation = ?",
+          sql: """
+            UPDATE logs SET remote_lsn = max(remote_lsn, min(?1, coalesce(
+              (SELECT min(first_lsn) FROM extents WHERE log = ?2 AND object_key IS NULL), ?1)))
+            WHERE id = ?2 AND generation = ?3
+            """,
           arguments: [Int64(publication.remote.rawValue), log, state.generation.rawValue])
+        let row = try Row.fetchOne(database, sql: "SELECT remote_lsn FROM logs WHERE id = ?", arguments: [log])
+        remote[publication.log] = try row?.lsn("remote_lsn")
         try database.execute(
           sql: "UPDATE logs SET remote_stale = 0 WHERE id = ? AND remote_stale = ?", arguments: [log, state.staleness])
         for key in state.droppedObjects { try Self.noteUnnamed("key = ?", [key], at: time, database) }
       }
       try Self.recordRemoval(of: removed, database)
       try Self.recordPublished(directories, database)
-      guard let sequence else { return }
+      guard let sequence else { return remote }
       for name in [Self.sequenceCounter] + (isSnapshot ? [Self.snapshotCounter] : []) {
         try database.execute(
           sql: "UPDATE counters SET value = max(value, ?) WHERE name = ?", arguments: [Int64(clamping: sequence), name])
       }
+      return remote
     }
   }
 

@@ -29,6 +29,7 @@ extension AofManager {
   private func evictLeastUsed(downTo target: Int) throws(AofError) {
     try restoreCacheOrder()
     let (order, cache) = (services.cacheOrder, services.cache)
+    var failure: AofError?
     // What is in use now is put back at the end, so that each group is looked at a bounded number of times.
     var kept: [(group: CacheGroup, bytes: Int)] = []
     defer { order.withLock { order in for (group, bytes) in kept { order.keep(group, bytes) } } }
@@ -43,14 +44,19 @@ extension AofManager {
       }
       guard !victims.isEmpty else {
         // What takes the room is what nobody knows of, if anything.
-        guard try discardStrays() else { return }
-        continue
+        if try discardStrays() { continue }
+        if let failure { throw failure }
+        return
       }
       for (id, victims) in victims.sorted(by: { $0.key < $1.key }) {
         do throws(AofError) {
           kept += try log(id).evict(victims, keepingLast: residentTail)
         } catch where error.code == .purged || error.code == .notFound {
           // Nothing of it is here any more.
+        } catch {
+          // What one log cannot give up is tried again, and others are not to suffer.
+          kept += victims.map { ($0.group, Int(CacheGroup.size)) }
+          failure = failure ?? error
         }
       }
     }
@@ -58,11 +64,7 @@ extension AofManager {
 
   /// Frees what processes that were killed had fetched and not written down, once. False if that was done before.
   private func discardStrays() throws(AofError) -> Bool {
-    let isNew = services.evictor.hasDiscardedStrays.withLock { isDone in
-      defer { isDone = true }
-      return !isDone
-    }
-    guard isNew else { return false }
+    guard !services.evictor.hasDiscardedStrays.withLock({ $0 }) else { return false }
     for id in state.withLock({ $0.descriptors.keys.sorted() }) {
       do throws(AofError) {
         let log = try log(id)
@@ -71,6 +73,7 @@ extension AofManager {
         // It has no files any more.
       }
     }
+    services.evictor.hasDiscardedStrays.withLock { $0 = true }
     return true
   }
 
@@ -156,11 +159,15 @@ extension Aof {
   func makeRoomForAppend() throws(AofError) {
     let cache = services.cache
     guard cache.isFull else { return }
-    try services.evictor.makeRoom(downTo: cache.relaxedMark)
+    var failure: AofError?
+    do throws(AofError) { try services.evictor.makeRoom(downTo: cache.relaxedMark) } catch { failure = error }
     guard cache.isFull else { return }
+    let limit = ByteCount(rawValue: UInt64(cache.limit))
+    if let failure {
+      throw AofError(.quotaExceeded, "the cache quota of \(limit) is full, and not all that could leave it does", cause: failure)
+    }
     throw AofError(
-      .quotaExceeded,
-      "the cache quota of \(ByteCount(rawValue: UInt64(cache.limit))) is full of what the remote does not hold yet",
+      .quotaExceeded, "the cache quota of \(limit) is full of what the remote does not hold yet",
       remedy: "bring the remote back, or mount with a larger cache size; appends go on when there is room")
   }
 

@@ -10,8 +10,8 @@ extension Aof {
   /// - Throws: local failures and `remoteFailure`, when it cannot go on.
   public func verify(remote: Bool = false) throws(AofError) -> VerifyReport {
     var report = VerifyReport()
-    let (sealed, generation) = (watermarks.sealed, generation)
-    var position = watermarks.head
+    let (head, sealed, generation) = state.withLock { ($0.head, $0.sealed, $0.generation) }
+    var position = head
     /// Says what no extent holds from `position` to `lsn`, unless that was truncated meanwhile.
     func passGap(to lsn: LSN) {
       let now = watermarks
@@ -30,13 +30,14 @@ extension Aof {
     return report
   }
 
-  /// Returns the extents up to `sealed`, as they were while the chunk was looked through.
+  /// Returns the extents that begin below `sealed`, as they were while the chunk was looked through. One may have become a
+  /// part of a larger one since.
   private func verifyLocal(
     _ chunk: SealedChunk, below sealed: LSN, _ report: inout VerifyReport
   ) throws(AofError) -> [SealedChunk.Extent] {
     let (extents, checked, problems) = try ChunkLease.holding(chunk) { () throws(AofError) in
       // What is on the local disk now stays there for as long as the lease.
-      let extents = chunk.extents.filter { $0.record.range.upperBound <= sealed }
+      let extents = chunk.extents.filter { $0.record.range.lowerBound < sealed }
       var (checked, problems) = (0, [String]())
       for extent in extents {
         for frame in extent.frames where extent.resident[frame.index] {

@@ -24,15 +24,22 @@ extension Checkpointer {
     }
     guard !news.isEmpty || !removed.isEmpty || !directories.isEmpty || state.withLock({ $0.mustTellAll }) else { return }
     if news.isEmpty, directories.allSatisfy({ nameSpace.node($0.id) == nil }), try isUntouched(whenPurging: removed) {
-      return try manifest.recordPublished(
+      try manifest.recordPublished(
         [], removed: removed, directories: directories, sequence: 0, at: environment.clock.now())
+      return
     }
     let isDue = try isSnapshotDue()
     let said = try extendChain { (record, tellsAll) throws(AofError) in
       tellsAll || isDue ? try snapshot(&record, news) : try delta(&record, news, removed, directories)
     }
     for upload in news where !said.uploads.contains(where: { $0.log.id == upload.log.id }) { try abandon(upload) }
-    try record(said, removed, directories)
+    do throws(AofError) {
+      try record(said, removed, directories)
+    } catch {
+      // The chain says what the manifest does not.
+      state.withLock { $0.mustTellAll = true }
+      throw error
+    }
   }
 
   /// Whether the remote has nothing of the store: no element, and no object that an upload of these purged logs left.
@@ -65,7 +72,7 @@ extension Checkpointer {
     record.directories = directories.compactMap(describe)
     record.removedNodes = removed + directories.filter { nameSpace.node($0) == nil }
     for upload in news {
-      guard let log = describe(upload.log.id, upload.log.chunkSize, upload.state, remote: upload.state.sealed) else { continue }
+      guard let log = describe(upload.log.id, upload.log.chunkSize, upload.state, remote: upload.reach) else { continue }
       record.logs.append(log)
       for new in upload.objects { record.extents.append(try RemoteExtentRecord(new.object)) }
       for key in upload.state.droppedObjects + upload.objects.flatMap(\.replaced) {
@@ -86,7 +93,7 @@ extension Checkpointer {
     record.directories = nameSpace.directories.compactMap(describe)
     for published in logs {
       let upload = news.first { $0.log.id == published.log && $0.state.isSameLife(as: published.state) }
-      let remote = upload?.state.sealed ?? published.state.remote
+      let remote = upload?.reach ?? published.state.remote
       guard let log = describe(published.log, published.chunkSize, published.state, remote: remote) else { continue }
       record.logs.append(log)
       let replaced = Set(upload?.objects.flatMap(\.replaced) ?? [])
@@ -104,7 +111,7 @@ extension Checkpointer {
 
   private func publication(of upload: Upload, _ state: UnpublishedState) -> Publication {
     Publication(
-      log: upload.log.id, state: state, remote: upload.state.sealed, objects: upload.objects.filter { !$0.isMerger })
+      log: upload.log.id, state: state, remote: upload.reach, objects: upload.objects.filter { !$0.isMerger })
   }
 
   private func describe(
@@ -218,13 +225,15 @@ extension Checkpointer {
     // What the chain says of parts that were truncated since is not so: until that is put right, an opening must find
     // that the chain has an element which it does not know.
     if !isTrue { state.withLock { $0.mustTellAll = true } }
-    try manifest.recordPublished(
-      said.publications, removed: removed, directories: directories, sequence: isTrue ? said.sequence : nil,
-      isSnapshot: said.isSnapshot, at: time)
+    let remote = try reserve.tidingOver { () throws(AofError) in
+      try manifest.recordPublished(
+        said.publications, removed: removed, directories: directories, sequence: isTrue ? said.sequence : nil,
+        isSnapshot: said.isSnapshot, at: time)
+    }
     for upload in said.uploads {
       for new in upload.objects where !new.isMerger { upload.log.chunks.setObject(new.object, of: new.extent) }
       for part in upload.objects.flatMap(\.parts) where part.object == nil { upload.log.joinCache(part.range) }
-      upload.log.finishPublishing(upload)
+      upload.log.finishPublishing(upload, remote: remote[upload.log.id])
     }
   }
 
@@ -232,7 +241,7 @@ extension Checkpointer {
   private func record(_ merger: NewObject, of log: Aof, at time: UnixTime) throws(AofError) -> Bool {
     // Nothing is evicted or truncated meanwhile.
     let merged = try log.underMaintenance { () throws(AofError) in
-      let merged = try manifest.recordMerger(merger, at: time)
+      let merged = try reserve.tidingOver { () throws(AofError) in try manifest.recordMerger(merger, at: time) }
       if let merged { log.chunks.merge(into: merged) }
       return merged
     }
@@ -243,11 +252,11 @@ extension Checkpointer {
 }
 
 extension Aof {
-  /// The remote holds what was sealed in `published`, unless the log was cut since.
-  fileprivate func finishPublishing(_ upload: Checkpointer.Upload) {
+  /// The remote holds what was uploaded, unless the log was cut since. `remote`: the mark that was recorded.
+  fileprivate func finishPublishing(_ upload: Checkpointer.Upload, remote: LSN?) {
     state.change { state in
-      guard state.generation == upload.state.generation else { return }
-      state.remote = max(state.remote, upload.state.sealed)
+      guard state.generation == upload.state.generation, let remote else { return }
+      state.remote = max(state.remote, remote)
       state.oldestUnpublished = max(state.oldestUnpublished, upload.began)
     }
   }

@@ -22,6 +22,10 @@ final class Checkpointer: Sendable {
     /// What was appended before is in the upload.
     let began: UnixTime
     let objects: [NewObject]
+    /// How far the remote holds the log with these.
+    let reach: LSN
+    /// Why it does not hold all of it; nil if it does.
+    var failure: AofError?
 
     /// Whether there is anything to tell the remote.
     var isNews: Bool { !objects.isEmpty || !state.droppedObjects.isEmpty || state.isStale }
@@ -53,6 +57,7 @@ final class Checkpointer: Sendable {
   let nameSpace: NameSpace
   let remote: any RemoteStore
   let environment: Environment
+  let reserve: SpaceReserve
   let observation: Observation
   let storeID: String
   let epoch: UInt64
@@ -64,13 +69,14 @@ final class Checkpointer: Sendable {
   let state: Monitor<State>
 
   init(
-    manifest: Manifest, nameSpace: NameSpace, remote: any RemoteStore, environment: Environment, observation: Observation,
-    storeID: String, epoch: UInt64, grace: Duration
+    manifest: Manifest, nameSpace: NameSpace, remote: any RemoteStore, environment: Environment, reserve: SpaceReserve,
+    observation: Observation, storeID: String, epoch: UInt64, grace: Duration
   ) throws(AofError) {
     self.manifest = manifest
     self.nameSpace = nameSpace
     self.remote = remote
     self.environment = environment
+    self.reserve = reserve
     self.observation = observation
     self.storeID = storeID
     self.epoch = epoch
@@ -102,7 +108,9 @@ final class Checkpointer: Sendable {
     }
     do throws(AofError) {
       try publish(uploads)
-      for upload in uploads { results[upload.log.id] = .success(upload.log.watermarks.remote) }
+      for upload in uploads {
+        results[upload.log.id] = upload.failure.map { .failure($0) } ?? .success(upload.log.watermarks.remote)
+      }
       tidy()
     } catch {
       for upload in uploads { results[upload.log.id] = .failure(error) }
@@ -177,12 +185,13 @@ final class Checkpointer: Sendable {
       var objects: [NewObject] = []
       do throws(AofError) {
         try upload(log, state, &objects)
-        return Upload(log: log, state: state, began: began, objects: objects)
+        return Upload(log: log, state: state, began: began, objects: objects, reach: state.sealed)
       } catch {
         // What was truncated meanwhile could not be read any more, and need not be.
         let now = try unpublished(of: log)
-        guard !now.isSameLife(as: state) else { throw error }
+        if now.isSameLife(as: state), let part = Upload(log, state, began, objects, brokenOffBy: error) { return part }
         try manifest.recordAbandoned(objects.map(\.object.key), of: log.id)
+        if now.isSameLife(as: state) { throw error }
       }
     }
   }
@@ -227,6 +236,20 @@ final class Checkpointer: Sendable {
       state.withLock { _ = $0.unmergeable.insert(key) }
       observation.report(error, "chunk \(id) of log \(log.id) cannot be merged into one object")
     }
+  }
+}
+
+extension Checkpointer.Upload {
+  /// What of a log was uploaded before something failed, if that can be published by itself: else it would be uploaded again
+  /// each time, under other names. What the remote's manifest is to name no more must wait for what takes its place.
+  fileprivate init?(
+    _ log: Aof, _ state: UnpublishedState, _ began: UnixTime, _ objects: [NewObject], brokenOffBy failure: AofError
+  ) {
+    let done = Set(objects.flatMap(\.parts).map(\.range.lowerBound))
+    guard !objects.isEmpty, state.droppedObjects.isEmpty, failure.code != .interrupted, failure.code != .purged,
+      let first = state.extents.first(where: { !done.contains($0.range.lowerBound) })
+    else { return nil }
+    self.init(log: log, state: state, began: began, objects: objects, reach: first.range.lowerBound, failure: failure)
   }
 }
 

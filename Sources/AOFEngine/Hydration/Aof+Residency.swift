@@ -93,14 +93,21 @@ extension Aof {
     for (chunk, selections) in chunks {
       if let claim = chunk.beginEviction(below: limit, selections), !claim.ranges.isEmpty { claims.append((chunk, claim)) }
     }
-    // The manifest first: a crash in between leaves bytes that nobody counts on, never a hole that somebody does.
-    try services.reserve.tidingOver { () throws(AofError) in
-      try services.manifest.recordResidency(claims.flatMap { $0.claim.residency.map { (id, $0.range, $0.map) } })
-    }
     var evicted = 0
-    for range in claims.flatMap(\.claim.ranges) {
-      try services.localChunks.discard(range, of: id, chunkSize: chunkSize)
-      evicted += range.byteCount
+    do throws(AofError) {
+      // The manifest first: a crash in between leaves bytes that nobody counts on, never a hole that somebody does.
+      try services.reserve.tidingOver { () throws(AofError) in
+        try services.manifest.recordResidency(claims.flatMap { $0.claim.residency.map { (id, $0.range, $0.map) } })
+      }
+      for range in claims.flatMap(\.claim.ranges) {
+        try services.localChunks.discard(range, of: id, chunkSize: chunkSize)
+        evicted += range.byteCount
+      }
+    } catch {
+      // They count as gone, and take their space until somebody looks for what does.
+      state.withLock { $0.hasDiscardedStrays = false }
+      services.evictor.hasDiscardedStrays.withLock { $0 = false }
+      throw error
     }
     let unread = claims.reduce(0) { $0 + $1.claim.unread }
     if unread > 0 { services.hydrator.ahead.wasted.wrappingAdd(UInt64(unread), ordering: .relaxed) }

@@ -23,12 +23,10 @@ extension AofManager {
     let size = chunkSize ?? settings.chunkSize
     let walDirectory = state.withLock { $0.wals.keys.min { $0.rawValue < $1.rawValue } }
     guard let walDirectory else { throw AofError(.readOnly, "the store is closed") }
-    let record = try nameSpace.addLog(name, in: directory, attributes: attributes) { id in
+    return try addLog(name, in: directory, attributes: attributes) { id in
       AofDescriptorRecord(
         id: id, chunkSize: size, dataDirectory: StoreLayout.defaultChunks, walDirectory: walDirectory)
     }
-    state.withLock { $0.descriptors[record.id] = record }
-    return try log(record.id)
   }
 
   /// - Throws: `alreadyExists`, `notFound`, `notADirectory`.

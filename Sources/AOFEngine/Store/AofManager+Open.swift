@@ -68,8 +68,8 @@ struct StoreOpening {
     let remote = if let givenRemote { givenRemote } else { try openRemote(settings, manifest) }
     let nameSpace = try NameSpace(manifest)
     let checkpointer = try Checkpointer(
-      manifest: manifest, nameSpace: nameSpace, remote: remote, environment: environment, observation: observation,
-      storeID: settings.storeID, epoch: try manifest.beginEpoch(), grace: options.remoteGrace)
+      manifest: manifest, nameSpace: nameSpace, remote: remote, environment: environment, reserve: reserve,
+      observation: observation, storeID: settings.storeID, epoch: try manifest.beginEpoch(), grace: options.remoteGrace)
     let services = EngineServices(
       environment: environment, manifest: manifest,
       localChunks: LocalChunkStore(

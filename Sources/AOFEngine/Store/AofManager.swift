@@ -87,11 +87,29 @@ public final class AofManager: Sendable {
       throw AofError(.invalidArgument, "a log needs a name", remedy: "name it as a path below the store: app/events")
     }
     let directory = try makeDirectories(path.names.dropLast())
-    let record = try nameSpace.addLog(name, in: directory, attributes: attributes(config.mode)) { id throws(AofError) in
+    return try addLog(name, in: directory, attributes: attributes(config.mode)) { id throws(AofError) in
       try describe(id, config)
     }
-    state.withLock { $0.descriptors[record.id] = record }
-    return try log(record.id)
+  }
+
+  /// Adds a log, whose descriptor is known before anybody can find it.
+  func addLog(
+    _ name: EntryName, in directory: NodeID, attributes: NodeAttributes,
+    describe: (LogID) throws(AofError) -> AofDescriptorRecord
+  ) throws(AofError) -> Aof {
+    var described: LogID?
+    do throws(AofError) {
+      let record = try nameSpace.addLog(name, in: directory, attributes: attributes) { id throws(AofError) in
+        let record = try describe(id)
+        described = id
+        state.withLock { $0.descriptors[id] = record }
+        return record
+      }
+      return try log(record.id)
+    } catch {
+      if let described, nameSpace.node(described) == nil { state.withLock { $0.descriptors[described] = nil } }
+      throw error
+    }
   }
 
   /// The directory of this path; those that are missing are made.
@@ -139,16 +157,20 @@ public final class AofManager: Sendable {
     if let log = state.withLock({ $0.open[id] }) { return log }
     guard let node = nameSpace.node(id) else { throw AofError(.notFound, "there is no log \(id)") }
     guard node.kind == .log else { throw AofError(.isADirectory, "'\(node.name?.description ?? "/")' is a directory") }
-    return try state.withLock { state throws(AofError) in
+    let log = state.withLock { state -> Aof? in
       if let log = state.open[id] { return log }
-      guard var record = state.descriptors[id], let wal = state.wals[record.walDirectory] else {
-        throw AofError(.corrupt, "the manifest has a name for log \(id), and nothing else of it")
-      }
+      guard var record = state.descriptors[id], let wal = state.wals[record.walDirectory] else { return nil }
       record.dataDirectory = layout.resolve(record.dataDirectory)
       let log = Aof(record, modified: node.attributes.modificationTime, wal: wal, services: services)
       state.open[id] = log
       return log
     }
+    if let log { return log }
+    // It may have been purged since.
+    guard nameSpace.node(id) == nil else {
+      throw AofError(.corrupt, "the manifest has a name for log \(id), and nothing else of it")
+    }
+    throw AofError(.notFound, "there is no log \(id)")
   }
 
   // MARK: WALs

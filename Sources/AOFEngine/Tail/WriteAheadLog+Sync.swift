@@ -68,21 +68,24 @@ extension WriteAheadLog {
     }
     let took = watch.elapsed
     var successor: Parker?
-    let (served, keepsRole, mustQueue) = state.withLock { state in
+    let (served, lost, keepsRole, mustQueue) = state.withLock { state in
       if failure == nil { state.synced = end }
       let served = state.takeServed(failure: failure)
       state.lastGroup = served.count + own
       if failure == nil { state.counts.flushed(for: state.lastGroup, took: took) }
+      // The WAL failed meanwhile: nobody will flush what these wait for.
+      let lost = state.failure.map { (waiters: state.takeServed(failure: $0), failure: $0) }
       let isAwaited = !state.syncWaiters.isEmpty
       if isLast, isAwaited { successor = state.takeWaitingThread() }
       let mustQueue = isLast && isAwaited && successor == nil
       let keepsRole = !isLast && isAwaited
       state.isFlushing = keepsRole || mustQueue
-      return (served, keepsRole, mustQueue)
+      return (served, lost, keepsRole, mustQueue)
     }
     successor?.unpark()
     if mustQueue, !flusher.add({ [self] in flushWhileAwaited() }) { flushWhileAwaited() }
     for waiter in served { waiter.tell(failure) }
+    if let lost { for waiter in lost.waiters { waiter.tell(lost.failure) } }
     observation.marks.moved()
     return keepsRole
   }
