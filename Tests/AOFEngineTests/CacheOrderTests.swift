@@ -63,6 +63,19 @@ import Testing
     #expect(Set(evicted(20)) == Set(0..<20))
   }
 
+  @Test mutating func whatIsForgottenIsInNoQueue() {
+    for number in 0..<10_000 {
+      order.add(group(number), 1 << 20)
+      order.forget(LogID(rawValue: 2), UInt64(max(0, number - 5))..<UInt64(max(0, number - 4)))
+    }
+    #expect(order.count == 5)
+    #expect(order.queued <= 100)
+    #expect(evicted(10) == Array(9995..<10_000))
+    order.add(group(1), 1 << 20)
+    order.forget([LogID(rawValue: 2)])
+    #expect(order.count == 0 && order.next(limit: Self.limit) == nil)
+  }
+
   /// Some 80 bytes for each group.
   @Test mutating func bookkeepingEndsWithWhatIsThere() {
     for round in 0..<50 {

@@ -18,6 +18,25 @@ import Testing
 
   private func residency(_ log: Aof) throws -> [ChunkResidency] { try log.extents().map(\.residency) }
 
+  /// A log that is kept short by trims never meets the quota, and is not to take ever more memory.
+  @Test mutating func whatIsForgottenLeavesTheOrderOfEviction() throws {
+    let log = try store.log()
+    for part in 1...20 {
+      try log.append(noise.bytes(Self.chunk))
+      try log.checkpoint()
+      try log.truncate(TruncationRequest(.head, at: LSN(rawValue: UInt64(part * Self.chunk))))
+    }
+    let order = try store.manager().services.cacheOrder
+    #expect(order.withLock { $0.count } == 0)
+    try log.append(noise.bytes(3 * Self.chunk))
+    try log.checkpoint()
+    #expect(order.withLock { $0.count } == 3)
+    try log.truncate(TruncationRequest(.tail, at: LSN(rawValue: UInt64(21 * Self.chunk))))
+    #expect(order.withLock { $0.count } == 1)
+    try log.evict()
+    #expect(order.withLock { $0.count } == 0)
+  }
+
   @Test mutating func whatTheRemoteHoldsGoesWhenTheQuotaIsTight() throws {
     let log = try store.log()
     var bytes: [UInt8] = []

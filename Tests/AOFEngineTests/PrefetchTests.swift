@@ -127,6 +127,12 @@ import Testing
     #expect(try log.contents(bufferSize: 1 << 20) == bytes)
     #expect(try log.contents(bufferSize: 50_000) == bytes)
     DispatchQueue.concurrentPerform(iterations: 8) { _ in #expect((try? log.contents()) == bytes) }
+    // What rests in memory keeps no read waiting that needs it, and more.
+    for _ in 0..<200 {
+      let start = noise.below(bytes.count)
+      let count = min(noise.below(4 << 20), bytes.count - start)
+      #expect(try log.bytes(at: LSN(rawValue: UInt64(start)), count: count) == Array(bytes[start..<(start + count)]))
+    }
     store.waitForDownloads()
     #expect(usage.total <= 8 << 20)
     let memory = try memory(store)

@@ -155,6 +155,9 @@ extension Aof {
     }
   }
 
+  /// The log forgot all that these groups held.
+  func leaveCache(_ groups: Range<UInt64>) { services.cacheOrder.withLock { $0.forget(id, groups) } }
+
   /// Makes room for an append where the quota leaves none. - Throws: `quotaExceeded`; local failures.
   func makeRoomForAppend() throws(AofError) {
     let cache = services.cache

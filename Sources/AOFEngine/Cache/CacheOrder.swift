@@ -29,6 +29,19 @@ struct CacheGroup: Hashable {
     }
   }
 
+  /// The groups with nothing at or past `head` that have something at or past `old`.
+  static func numbers(between old: LSN, and head: LSN, _ chunkSize: ChunkSize) -> Range<UInt64> {
+    let size = size(chunkSize)
+    return old.rawValue / size..<max(old.rawValue, head.rawValue) / size
+  }
+
+  /// The groups with nothing below `lsn` that have something below `end`.
+  static func numbers(from lsn: LSN, to end: LSN, _ chunkSize: ChunkSize) -> Range<UInt64> {
+    let size = size(chunkSize)
+    let first = lsn.rawValue / size + (lsn.rawValue.isMultiple(of: size) ? 0 : 1)
+    return first..<max(first, end.rawValue / size + 1)
+  }
+
   func range(_ chunkSize: ChunkSize) -> Range<LSN> {
     let size = Self.size(chunkSize)
     return LSN(rawValue: number * size)..<LSN(rawValue: (number + 1) * size)
@@ -74,6 +87,8 @@ struct CacheOrder {
 
   /// Groups on the disk, and those that have left and are remembered.
   var count: Int { places.count }
+  /// Places in the queues, those of groups that have gone with them.
+  var queued: Int { small.count + main.count }
   var remembered: Int { ghosts.count }
 
   /// Bytes of the group came to the disk, or to the remote.
@@ -128,12 +143,27 @@ struct CacheOrder {
     return nil
   }
 
-  /// What a victim that stays in part has on the disk now; nothing for one of which nothing stayed.
+  /// Groups of a log of which nothing is left, neither here nor in the remote.
+  mutating func forget(_ log: LogID, _ numbers: Range<UInt64>) {
+    for number in numbers { resize(CacheGroup(log: log, number: number), to: 0) }
+  }
+
+  /// All groups of logs that are gone.
+  mutating func forget(_ logs: Set<LogID>) {
+    for group in places.keys where logs.contains(group.log) { resize(group, to: 0) }
+  }
+
+  /// What a group has on the disk now that lost bytes; nothing for one of which nothing stayed.
   mutating func resize(_ group: CacheGroup, to bytes: Int) {
     guard let place = places[group] else { return }
     if place.queue == .small { smallBytes += bytes - place.bytes }
     places[group]?.bytes = bytes
-    if bytes == 0 { places[group] = nil }
+    guard bytes == 0 else { return }
+    places[group] = nil
+    // The queues are left as they are, until there is more in them that has gone than has not.
+    guard small.count + main.count > 2 * places.count + 64 else { return }
+    small.removeAll { places[$0]?.queue != .small }
+    main.removeAll { places[$0]?.queue != .main }
   }
 
   /// A victim could not leave: it is in use, or the end of its log.
@@ -173,6 +203,11 @@ struct FIFO<Element> {
   var count: Int { elements.count - first }
 
   mutating func append(_ element: Element) { elements.append(element) }
+
+  mutating func removeAll(where isGone: (Element) -> Bool) {
+    elements = elements[first...].filter { !isGone($0) }
+    first = 0
+  }
 
   mutating func popFirst() -> Element? {
     guard first < elements.count else { return nil }

@@ -109,6 +109,12 @@ extension Aof {
       services.evictor.hasDiscardedStrays.withLock { $0 = false }
       throw error
     }
+    let left = claims.flatMap { chunk, claim in
+      claim.ranges.flatMap { CacheGroup.covering($0, of: id, chunkSize).map(\.group) }.map { group in
+        (group, chunk.residentBytes(in: group.range(chunkSize)))
+      }
+    }
+    services.cacheOrder.withLock { order in for (group, bytes) in left { order.resize(group, to: bytes) } }
     let unread = claims.reduce(0) { $0 + $1.claim.unread }
     if unread > 0 { services.hydrator.ahead.wasted.wrappingAdd(UInt64(unread), ordering: .relaxed) }
     let freed = ByteCount(rawValue: UInt64(evicted))

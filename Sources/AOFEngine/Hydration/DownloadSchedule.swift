@@ -7,7 +7,7 @@ import AOFSystem
 /// Reads come first, in their order, then what is to be brought back without anybody reading it, then read-ahead. A read is
 /// let in with all the frames that it lacks, or waits: so whoever was let in has the memory to end.
 ///
-/// INVARIANT: `used <= budget`, but for one read alone that is larger.
+/// INVARIANT: `used <= budget`, but for one read alone that is larger, or larger with what rests in memory and it needs.
 struct DownloadSchedule {
   typealias Completion = @Sendable (Result<Void, AofError>) -> Void
 
@@ -123,10 +123,15 @@ struct DownloadSchedule {
     aheadRuns[reader] = nil
   }
 
-  /// Whether nobody but a reader that has gone wanted the download.
-  func isAbandoned(_ download: Download) -> Bool {
-    guard let reader = download.reader, isUnread(download) else { return false }
-    return aheadRuns[reader] == nil
+  /// Gives up a download that nobody but a reader that has gone wanted: who asks for its frames from now on begins anew.
+  /// - Returns: false if it is wanted.
+  mutating func abandon(_ download: Download) -> Bool {
+    guard let reader = download.reader, isUnread(download), aheadRuns[reader] == nil else { return false }
+    for frame in download.frames {
+      let key = download.key(frame)
+      if let state = frames[key], state.download == download.number, !state.isLoaded { frames[key] = nil }
+    }
+    return true
   }
 
   /// Whether nobody has asked for what read-ahead fetches.
@@ -259,7 +264,11 @@ struct DownloadSchedule {
     var index = 0
     while used + cost > limit, used > 0 {
       while index < resting.count, (entries[resting[index]]?.pins ?? 0) > 0 || isNeeded(resting[index], by: runs) { index += 1 }
-      guard index < resting.count else { return false }
+      guard index < resting.count else {
+        // A read that needs all that rests, while nothing ends that would give memory back, is let in all the same.
+        guard !runs.isEmpty, entries.values.allSatisfy({ $0.isOver && $0.pins == 0 }) else { return false }
+        break
+      }
       retire(resting[index], &actions)
     }
     used += cost
@@ -290,8 +299,13 @@ struct DownloadSchedule {
 
   private mutating func unpin(_ number: UInt64, _ actions: inout Actions) {
     entries[number]?.pins -= 1
-    guard let entry = entries[number], entry.pins == 0, entry.isOver, !entry.isUnstored else { return }
-    retire(number, &actions)
+    guard let entry = entries[number], entry.pins == 0, entry.isOver else { return }
+    if entry.isUnstored {
+      // It rests, and may be given up from now on.
+      isShort = false
+    } else {
+      retire(number, &actions)
+    }
     admitReads(&actions)
   }
 

@@ -26,7 +26,7 @@ struct FrameFetch {
 
   /// - Throws: `corrupt` when the remote's bytes stay wrong; `remoteFailure`; `interrupted` if nobody wants them any more.
   func fetch() throws(AofError) {
-    guard !hydrator.isAbandoned(download) else { throw Self.abandoned }
+    guard !hydrator.abandon(download) else { throw Self.abandoned }
     let watch = Stopwatch()
     var failure: AofError?
     defer {
@@ -81,7 +81,7 @@ struct FrameFetch {
     }
     let bytes = UnsafeMutableRawBufferPointer(rebasing: compressed[..<(download.compressed.count - skipped)])
     try services.remoteChunks.read(key, at: UInt64(download.compressed.lowerBound + skipped), into: bytes)
-    guard !hydrator.isAbandoned(download) else { throw Self.abandoned }
+    guard !hydrator.abandon(download) else { throw Self.abandoned }
     let decompressor = try FrameDecompressor()
     var loaded: [Loaded] = []
     var position = 0

@@ -165,7 +165,7 @@ final class Hydrator: Sendable {
 
   func isUnread(_ download: Download) -> Bool { state.withLock { $0.schedule.isUnread(download) } }
 
-  func isAbandoned(_ download: Download) -> Bool { state.withLock { $0.schedule.isAbandoned(download) } }
+  func abandon(_ download: Download) -> Bool { state.withLock { $0.schedule.abandon(download) } }
 }
 
 /// What became of read-ahead, in bytes of log.

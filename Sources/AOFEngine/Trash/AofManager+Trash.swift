@@ -166,6 +166,7 @@ extension AofManager {
       return state.walsInOrder
     }
     for wal in wals { wal.forget(purged.map(\.log)) }
+    services.cacheOrder.withLock { $0.forget(Set(purged.map(\.log))) }
     let action = whenPurged.withLock { $0 }
     for record in purged {
       action(record.log)

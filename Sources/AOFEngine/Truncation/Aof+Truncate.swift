@@ -75,6 +75,7 @@ extension Aof {
         state.remote = max(state.remote, head)
       }
       for chunk in chunks.trim(below: head, keeping: kept) { chunk.waitForFills() }
+      leaveCache(CacheGroup.numbers(between: marks.head, and: head, chunkSize))
       freeBelowHead()
     }
     services.observation.report(.trim(id, head))
@@ -127,10 +128,12 @@ extension Aof {
     let (kept, remote) = try services.reserve.tidingOver { () throws(AofError) in
       try services.manifest.recordCut(of: id, at: lsn, generation: next, checksum: checksum, time: time)
     }
+    let end = tailLSN
     state.change { $0.cut(at: lsn, generation: next, remote: remote, time: time) }
     committingGeneration = next
     wal.forgetFrames(of: self, past: lsn)
     for chunk in chunks.cut(at: lsn, keeping: kept) { chunk.waitForFills() }
+    leaveCache(CacheGroup.numbers(from: lsn, to: end, chunkSize))
   }
 
   /// The extent that a cut splits.
