@@ -11,7 +11,7 @@ package final class ManifestCheck: Sendable {
   }
 
   private let path: String
-  private let state = Lock(State())
+  private let state = Monitor(State())
 
   /// A check of the manifest at `path`, which is open.
   package init(_ path: String) { self.path = path }
@@ -30,7 +30,7 @@ package final class ManifestCheck: Sendable {
       return state.isCancelled
     }
     defer {
-      state.withLock { $0.database = nil }
+      state.change { $0.database = nil }
       // Nothing was written, so nothing can be lost.
       try? database.close()
     }
@@ -44,13 +44,15 @@ package final class ManifestCheck: Sendable {
     }
   }
 
-  /// Ends ``run()``, now or when it begins.
+  /// Ends ``run()``, now or when it begins. Waits until it has ended.
   package func cancel() {
-    let database = state.withLock { state in
-      state.isCancelled = true
-      return state.database
+    state.change { $0.isCancelled = true }
+    var isOver: Void?
+    while isOver == nil {
+      // Between two statements there is nothing to interrupt.
+      state.withLock { $0.database?.interrupt() }
+      isOver = state.wait(atMost: 20) { $0.database == nil ? () : nil }
     }
-    database?.interrupt()
   }
 }
 

@@ -34,6 +34,8 @@ package final class ReopeningRemoteStore: RemoteStore {
     return store
   }
 
+  package func cancel() { opened.withLock { $0 }?.cancel() }
+
   package func read(_ key: RemoteKey, at offset: UInt64, into buffer: UnsafeMutableRawBufferPointer) throws(AofError) {
     try store().read(key, at: offset, into: buffer)
   }

@@ -29,7 +29,7 @@ final class S3Client: Sendable {
   private let report: @Sendable (String) -> Void
   /// How far the server's clock is ahead of ours, in seconds; nil as long as it takes our time.
   private let skew = Lock<Int64?>(nil)
-  private let isCancelled = Lock(false)
+  private let isCancelled = Monitor(false)
 
   init(_ endpoint: S3Endpoint, _ services: S3Services, credentials: CredentialCache) {
     self.endpoint = endpoint
@@ -76,7 +76,7 @@ final class S3Client: Sendable {
         let pause = policy.pause(
           after: attempt, elapsed: clock.uptime() - start, asked: failure.retryAfter, random: random)
         if let pause, !isCancelled.withLock({ $0 }) {
-          clock.wait(milliseconds: pause)
+          clock.wait(milliseconds: pause, unless: isCancelled)
           continue
         }
       default: break
@@ -87,7 +87,7 @@ final class S3Client: Sendable {
 
   /// Nothing is sent or repeated any more; what is under way ends soon.
   func cancel() {
-    isCancelled.withLock { $0 = true }
+    isCancelled.change { $0 = true }
     transport.cancel()
   }
 

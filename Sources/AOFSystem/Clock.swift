@@ -10,7 +10,8 @@ package protocol WallClock: Sendable {
 package protocol WaitingClock: WallClock {
   /// Milliseconds since some moment. Whoever sets the wall clock does not move it.
   func uptime() -> Int
-  func wait(milliseconds: Int)
+  /// Waits, at most until `isOver` becomes true.
+  func wait(milliseconds: Int, unless isOver: Monitor<Bool>)
 }
 
 /// The machine's real-time clock.
@@ -29,15 +30,8 @@ package struct SystemClock: WaitingClock {
     return time.tv_sec * 1000 + time.tv_nsec / 1_000_000
   }
 
-  package func wait(milliseconds: Int) {
-    let end = uptime() + milliseconds
-    while true {
-      // A signal may end the sleep early.
-      let rest = end - uptime()
-      guard rest > 0 else { return }
-      var time = timespec(tv_sec: rest / 1000, tv_nsec: rest % 1000 * 1_000_000)
-      nanosleep(&time, nil)
-    }
+  package func wait(milliseconds: Int, unless isOver: Monitor<Bool>) {
+    _ = isOver.wait(atMost: milliseconds) { $0 ? () : nil }
   }
 }
 

@@ -70,7 +70,9 @@ extension AofManager {
   private func carryFailedLogs(of wal: WriteAheadLog) throws(AofError) {
     guard wal.failure == nil else { return }
     let ids = wal.logsInClosedSegments
-    let failed = state.withLock { state in ids.compactMap { state.open[$0] } }.filter { $0.failure != nil }
+    // One that is being purged may go on as before if that comes to nothing.
+    let failed = state.withLock { state in ids.compactMap { state.open[$0] } }
+      .filter { log in log.failure.map { $0.code != .purged } ?? false }
     if !failed.isEmpty { try wal.carryForward(failed, applied: applied) }
   }
 

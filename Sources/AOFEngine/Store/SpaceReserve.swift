@@ -50,9 +50,10 @@ final class SpaceReserve: Sendable {
       remedy: "free at least \(ByteCount(rawValue: UInt64(size) * 2)) there: checkpoint and evict logs, or trim them")
   }
 
-  /// Gives the space up. False if there is none.
+  /// Gives the space up. False if there is none, nor was.
   private func release() -> Bool {
-    guard take(ifHeld: true) else { return false }
+    // Where another thread was faster there is room now, too.
+    guard take(ifHeld: true) else { return isGivenUp.load(ordering: .relaxed) }
     do throws(AofError) { try disk.remove(path) } catch {
       settle(isHeld: disk.exists(path))
       return false
@@ -91,11 +92,12 @@ final class SpaceReserve: Sendable {
     }
   }
 
+  /// Waits while another thread changes it.
   private func take(ifHeld expected: Bool) -> Bool {
-    isHeld.withLock { held in
-      guard held == expected else { return false }
-      held = nil
-      return true
+    isHeld.wait { held -> Bool? in
+      guard let known = held else { return nil }
+      if known == expected { held = nil }
+      return known == expected
     }
   }
 

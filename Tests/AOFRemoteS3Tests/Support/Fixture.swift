@@ -20,7 +20,7 @@ final class ManualClock: WaitingClock {
   func now() -> UnixTime { UnixTime(seconds: state.withLock { $0.seconds }, nanoseconds: 0) }
   func uptime() -> Int { state.withLock { $0.uptime } }
   func advance(seconds: Int64) { state.withLock { $0.seconds += seconds } }
-  func wait(milliseconds: Int) {
+  func wait(milliseconds: Int, unless _: Monitor<Bool>) {
     state.withLock { state in
       state.uptime += milliseconds
       state.waits.append(milliseconds)
