@@ -78,11 +78,15 @@ extension Manifest {
       return try Self.state(
         row,
         extents: try Row.fetchAll(
-          database, sql: "SELECT * FROM extents WHERE log = ? AND object_key IS NULL ORDER BY first_lsn",
-          arguments: [id]
+          database, sql: "SELECT * FROM extents WHERE \(Self.isUnpublished) ORDER BY first_lsn",
+          arguments: ["log": id, "remote": Int64(try row.lsn("remote_lsn").rawValue)]
         ).map(Self.extent), database)
     }
   }
+
+  /// Extents that no object holds. None lies below the remote mark, but for a part of the frame that a trim has cut: so a log's
+  /// other extents, of which there may be millions, are not looked at.
+  private static let isUnpublished = "log = :log AND first_lsn >= :remote - \(Limits.frameSize) AND object_key IS NULL"
 
   /// How far the logs are sealed.
   package func sealedPast() throws(AofError) -> SealedPast {
@@ -128,15 +132,9 @@ extension Manifest {
         for new in publication.objects { try Self.record(new.object, of: new.extent, database) }
         let state = publication.state
         let log = Int64(publication.log.rawValue)
-        try database.execute(
-          sql: """
-            UPDATE logs SET remote_lsn = max(remote_lsn, min(?1, coalesce(
-              (SELECT min(first_lsn) FROM extents WHERE log = ?2 AND object_key IS NULL), ?1)))
-            WHERE id = ?2 AND generation = ?3
-            """,
-          arguments: [Int64(publication.remote.rawValue), log, state.generation.rawValue])
-        let row = try Row.fetchOne(database, sql: "SELECT remote_lsn FROM logs WHERE id = ?", arguments: [log])
-        remote[publication.log] = try row?.lsn("remote_lsn")
+        if let mark = try Self.raiseRemote(of: log, to: publication.remote, generation: state.generation, database) {
+          remote[publication.log] = mark
+        }
         try database.execute(
           sql: "UPDATE logs SET remote_stale = 0 WHERE id = ? AND remote_stale = ?", arguments: [log, state.staleness])
         for key in state.droppedObjects { try Self.noteUnnamed("key = ?", [key], at: time, database) }
@@ -150,6 +148,22 @@ extension Manifest {
       }
       return remote
     }
+  }
+
+  /// - Returns: the remote mark as it is then; nil if the log is gone.
+  private static func raiseRemote(
+    of log: Int64, to remote: LSN, generation: Generation, _ database: Database
+  ) throws -> LSN? {
+    guard let row = try Row.fetchOne(database, sql: "SELECT remote_lsn, generation FROM logs WHERE id = ?", arguments: [log])
+    else { return nil }
+    let old = try row.lsn("remote_lsn")
+    guard try row.checked("generation") == generation.rawValue else { return old }
+    let gap = try Int64.fetchOne(
+      database, sql: "SELECT min(first_lsn) FROM extents WHERE \(isUnpublished)",
+      arguments: ["log": log, "remote": Int64(old.rawValue)])
+    let new = max(old, min(remote, gap.map { LSN(rawValue: UInt64(clamping: $0)) } ?? remote))
+    try database.execute(sql: "UPDATE logs SET remote_lsn = ? WHERE id = ?", arguments: [Int64(new.rawValue), log])
+    return new
   }
 
   /// Objects that were dropped are named by the chain no more.

@@ -15,7 +15,8 @@ extension Manifest {
       }
       let id = Int64(log.rawValue)
       let lsn = Int64(head.rawValue)
-      try Self.removeExtents("log = ? AND end_lsn <= ?", [id, lsn], database)
+      // The rest of the log's extents is not looked at.
+      try Self.removeExtents("log = ?1 AND first_lsn < ?2 AND end_lsn <= ?2", [id, lsn], database)
       let kept = try Row.fetchOne(
         database, sql: "SELECT * FROM extents WHERE log = ? AND first_lsn < ?", arguments: [id, lsn]
       ).map(Self.extent)?.trimmed(below: head)
@@ -56,10 +57,13 @@ extension Manifest {
       }
       let id = Int64(log.rawValue)
       let end = Int64(lsn.rawValue)
+      // An extent lies in one chunk: those that begin further below are not looked at.
+      let first = end - Int64(clamping: record.chunkSize.byteCount.rawValue)
       let old = try Row.fetchOne(
-        database, sql: "SELECT * FROM extents WHERE log = ?1 AND first_lsn < ?2 AND end_lsn > ?2", arguments: [id, end]
+        database, sql: "SELECT * FROM extents WHERE log = ?1 AND first_lsn > ?3 AND first_lsn < ?2 AND end_lsn > ?2",
+        arguments: [id, end, first]
       ).map(Self.extent)
-      try Self.removeExtents("log = ?1 AND end_lsn > ?2", [id, end], database)
+      try Self.removeExtents("log = ?1 AND first_lsn > ?3 AND end_lsn > ?2", [id, end, first], database)
       let split = try old?.cut(at: lsn, checksum: checksum).trimmed(below: record.head)
       if let split { try Self.insert(split, database) }
       let remote = max(record.head, min(record.remote, split?.range.lowerBound ?? lsn))

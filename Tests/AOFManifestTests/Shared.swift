@@ -56,10 +56,10 @@ extension Manifest {
   func freeID() throws(AofError) -> NodeID { NodeID(rawValue: try nextNodeID()) }
 
   /// Adds a log below the root, with a WAL directory of its own.
-  func addTestLog(_ name: String) throws(AofError) -> AofDescriptorRecord {
+  func addTestLog(_ name: String, chunkSize: ChunkSize = .minimum) throws(AofError) -> AofDescriptorRecord {
     let id = try freeID()
     let wal = try addWalDirectory("wal-\(id)")
-    let log = AofDescriptorRecord(id: id, chunkSize: .minimum, dataDirectory: "chunks", walDirectory: wal.id)
+    let log = AofDescriptorRecord(id: id, chunkSize: chunkSize, dataDirectory: "chunks", walDirectory: wal.id)
     try addLog(
       NodeRecord(id: id, kind: .log, parent: .root, name: try EntryName(name), attributes: TestStore.attributes), log)
     return log

@@ -11,7 +11,7 @@ import Testing
   init() throws {
     store = try TestStore()
     manifest = try store.create()
-    log = try manifest.addTestLog("log").id
+    log = try manifest.addTestLog("log", chunkSize: ChunkSize(.mebibytes(1))).id
     try manifest.seal(ranges.map { extent(log, $0) }, of: log)
   }
 
