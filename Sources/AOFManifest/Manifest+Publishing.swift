@@ -92,10 +92,11 @@ extension Manifest {
   package func sealedPast() throws(AofError) -> SealedPast {
     try read { database in
       var past = SealedPast(nextNode: try Self.counter(Self.nextNode, database))
-      for row in try Row.fetchAll(database, sql: "SELECT id, generation, sealed_lsn FROM logs") {
-        past.logs[LogID(rawValue: try row.natural("id"))] = (
-          Generation(rawValue: try row.checked("generation")), try row.lsn("sealed_lsn")
-        )
+      for row in try Row.fetchAll(database, sql: "SELECT id, generation, head_lsn, sealed_lsn, remote_lsn FROM logs") {
+        let (head, remote) = (try row.lsn("head_lsn"), try row.lsn("remote_lsn"))
+        past.logs[LogID(rawValue: try row.natural("id"))] = SealedPast.Log(
+          generation: Generation(rawValue: try row.checked("generation")), head: head,
+          sealed: try row.lsn("sealed_lsn"), isPublished: remote > head)
       }
       return past
     }

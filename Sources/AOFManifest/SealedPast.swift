@@ -2,8 +2,17 @@ import AOFCore
 
 /// How far the logs of a store were sealed at one moment, such as that of its opening.
 package struct SealedPast: Sendable {
+  /// What is known of one log.
+  package struct Log: Sendable {
+    package let generation: Generation
+    package let head: LSN
+    let sealed: LSN
+    /// Whether the remote was told of it.
+    package let isPublished: Bool
+  }
+
   fileprivate let nextNode: UInt64
-  package internal(set) var logs: [LogID: (generation: Generation, sealed: LSN)] = [:]
+  package internal(set) var logs: [LogID: Log] = [:]
 
   init(nextNode: UInt64) { self.nextNode = nextNode }
 

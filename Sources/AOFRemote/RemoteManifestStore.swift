@@ -74,9 +74,16 @@ package final class RemoteManifestStore: Sendable {
   /// The sequences above `last`, rising, at most `limit`. Fewer mean that there are no more.
   package func sequences(after last: UInt64, limit: Int) throws(AofError) -> [UInt64] {
     let directory = try RemoteKey(RemoteManifestRecord.directory)
-    let found = try store.list(
-      directory, after: RemoteKey(RemoteManifestRecord.key(sequence: last)), limit: limit)
-    return found.compactMap { RemoteManifestRecord.sequence(ofKey: $0.key.text) }
+    var found: [UInt64] = []
+    var last = try RemoteKey(RemoteManifestRecord.key(sequence: last))
+    while found.count < limit {
+      let page = try store.list(directory, after: last, limit: limit)
+      // Files of others may lie there, too.
+      found += page.compactMap { RemoteManifestRecord.sequence(ofKey: $0.key.text) }
+      guard page.count == limit, let end = page.last?.key else { break }
+      last = end
+    }
+    return Array(found.prefix(limit))
   }
 
   private static func put(_ bytes: [UInt8], as key: RemoteKey, in store: any RemoteStore)

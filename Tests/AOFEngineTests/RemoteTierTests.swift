@@ -215,6 +215,46 @@ import Testing
     #expect(try store.log().watermarks.remote == LSN(rawValue: 2))
   }
 
+  /// What was trimmed and purged has no objects any more, and the older copy would believe that it has.
+  @Test(arguments: [TruncationRequest.Direction?.some(.head), nil])
+  func anOlderCopyThatHasWhatIsGonePublishesNothing(_ direction: TruncationRequest.Direction?) throws {
+    let (store, remote) = try faulty()
+    store.options.remoteGrace = .zero
+    try store.log().append([UInt8](repeating: 1, count: 300_000))
+    try store.log("other").append([2])
+    try store.manager().checkpoint()
+    let copy = try store.crashed()
+    copy.remote = remote
+    if let direction {
+      try store.log().truncate(TruncationRequest(direction, at: 262_144))
+    } else {
+      let id = try store.log().id
+      try store.manager().discardLog(LogPath("log"))
+      try store.manager().purge([id])
+    }
+    try store.manager().checkpoint()
+    try copy.log("other").append([9])
+    #expect(#expect(throws: AofError.self) { try copy.manager().checkpoint() }?.code == .fenced)
+    #expect(#expect(throws: AofError.self) { try copy.log().evict() }?.code == .fenced)
+    #expect(try copy.log().contents() == [UInt8](repeating: 1, count: 300_000))
+    try store.log("other").append([3])
+    try store.manager().checkpoint()
+    #expect(try store.log("other").watermarks.remote == 2)
+  }
+
+  @Test(arguments: [false, true]) func filesOfOthersOutliveAPurge(_ isPublished: Bool) throws {
+    let (store, remote) = try faulty()
+    let names = ["chunks/2/mine.txt", "chunks/2/0000000000000000/data.csv"]
+    for name in names { _ = try [UInt8(1)].withUnsafeBytes { try remote.put($0, as: RemoteKey(name), .always) } }
+    let log = try store.log()
+    try log.append([1])
+    if isPublished { try log.checkpoint() }
+    try store.manager().discardLog(LogPath("log"))
+    try store.manager().purge([log.id])
+    for name in names { #expect(try remote.size(of: RemoteKey(name)) == 1) }
+    #expect(try remote.list(RemoteKey("chunks"), after: nil, limit: 10).count == 2)
+  }
+
   /// A manifest that gives one object to two extents of different lengths: an error, and no look at other memory.
   @Test func anObjectThatTwoExtentsNameIsDamage() throws {
     let store = TestStore()

@@ -53,6 +53,13 @@ import Testing
     #expect(try chain.sequences(after: 0, limit: 10).isEmpty)
     for sequence: UInt64 in 1...12 { #expect(try chain.publish(record(sequence)) == .published) }
     #expect(try chain.sequences(after: 0, limit: 100) == Array(1...12))
+    // Files of others do not end the list.
+    for name in ["00000000000000000005.bak", "readme"] {
+      _ = try [UInt8]().withUnsafeBytes { try store.put($0, as: RemoteKey("manifest/" + name), .always) }
+    }
+    #expect(try chain.sequences(after: 0, limit: 3) == [1, 2, 3])
+    #expect(try chain.sequences(after: 3, limit: 3) == [4, 5, 6])
+    #expect(try chain.sequences(after: 0, limit: 100) == Array(1...12))
     #expect(try chain.sequences(after: 9, limit: 2) == [10, 11])
     #expect(try chain.read(12) == record(12))
     #expect(try chain.read(13) == nil)

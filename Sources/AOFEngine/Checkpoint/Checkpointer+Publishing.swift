@@ -43,7 +43,7 @@ extension Checkpointer {
   }
 
   /// Whether the remote has nothing of the store: no element, and no object that an upload of these purged logs left.
-  private func isUntouched(whenPurging logs: [LogID]) throws(AofError) -> Bool {
+  func isUntouched(whenPurging logs: [LogID]) throws(AofError) -> Bool {
     guard state.withLock({ $0.sequence == 0 }) else { return false }
     if logs.isEmpty { return true }
     return try RemoteManifestStore.header(of: remote) == nil
@@ -164,11 +164,7 @@ extension Checkpointer {
       case .taken(let other):
         switch own.conflict(with: other, ownsEpoch: ownsEpoch) {
         case .adopt:
-          if other.writerNonce != nonce,
-            let newer = other.logs.first(where: { !past.reaches($0.id, $0.generation, $0.remoteLSN) })
-          {
-            throw outdated(newer)
-          }
+          if other.writerNonce != nonce, let fact = try whatThisCopyLacks(of: other) { throw outdated(fact) }
           // Ours, from before a crash. What it says and the manifest does not is said no more by the next element.
           state.withLock { state in
             state.sequence = sequence
@@ -198,11 +194,43 @@ extension Checkpointer {
         remedy: "unmount this copy of the store; what it has not uploaded stays readable on its disk"))
   }
 
-  /// As ``fence(_:)``: what is here is older than what was published, and publishing it would lose the rest.
-  private func outdated(_ log: RemoteLogRecord) -> AofError {
+  /// What an element says, of another opening of the store, that this one cannot have said before a crash: whatever it
+  /// published was in its manifest first. Nil if there is no such thing.
+  private func whatThisCopyLacks(of other: RemoteManifestRecord) throws(AofError) -> String? {
+    for log in other.logs {
+      if !past.reaches(log.id, log.generation, log.remoteLSN) {
+        return "holds \(log.path) up to LSN \(log.remoteLSN), generation \(log.generation), which this copy of the store never had"
+      }
+      if let known = past.logs[log.id], known.generation == log.generation, known.head < log.headLSN {
+        return "has \(log.path) from LSN \(log.headLSN) on, and this copy of the store from LSN \(known.head)"
+      }
+    }
+    if let log = other.removedNodes.sorted().first(where: { past.logs[$0] != nil }) {
+      return "has purged log \(log), which this copy of the store has"
+    }
+    if other.kind == .snapshot {
+      let told = Set(other.logs.map(\.id))
+      if let log = past.logs.keys.sorted().first(where: { (past.logs[$0]?.isPublished ?? false) && !told.contains($0) }) {
+        return "knows nothing of log \(log) any more, which this copy of the store has"
+      }
+    }
+    for key in other.droppedObjects where try isNamed(key) {
+      if try remote.size(of: RemoteKey(key.text)) == nil { return "has lost \(key), which this copy of the store needs" }
+    }
+    return nil
+  }
+
+  /// Whether an extent of the manifest has the object.
+  private func isNamed(_ key: ObjectKey) throws(AofError) -> Bool {
+    try manifest.extents(of: key.log, in: key.range).contains { $0.object?.key == key.text }
+  }
+
+  /// As ``fence(_:)``: what is here is older than what was published, and publishing it would lose the rest. `fact`: what
+  /// the remote has or does.
+  private func outdated(_ fact: String) -> AofError {
     stopWriting(
       AofError(
-        .fenced, "\(remote) holds \(log.path) up to LSN \(log.remoteLSN), generation \(log.generation), which this copy of the store never had",
+        .fenced, "\(remote) \(fact)",
         remedy: "it is an old copy: mount the newer one, or make the store anew with 'aofs recover'; what this copy has stays readable"))
   }
 

@@ -52,13 +52,18 @@ extension Checkpointer {
   private var deadline: UnixTime { environment.clock.now().advanced(by: .zero - grace) }
 
   /// Deletes what uploads of a purged log that were cut short have left: no manifest names it, and an id is never used
-  /// again.
+  /// again. What is not ours, or of a later epoch, stays.
   func deleteUnnamed(of log: LogID) throws(AofError) {
     let directory = try RemoteKey(ObjectKey.directory(of: log))
+    var last: RemoteKey?
     while true {
-      let page = try remote.list(directory, after: nil, limit: Self.pageSize)
-      for object in page { try remote.delete(object.key) }
-      if page.count < Self.pageSize { return }
+      let page = try remote.list(directory, after: last, limit: Self.pageSize)
+      for object in page {
+        guard let key = try? ObjectKey(parsing: object.key.text), key.log == log, key.epoch <= epoch else { continue }
+        try remote.delete(object.key)
+      }
+      guard page.count == Self.pageSize else { return }
+      last = page.last?.key
     }
   }
 

@@ -127,7 +127,10 @@ final class Checkpointer: Sendable {
     defer { state.change { $0.isRunning = false } }
     try publish([])
     deleteDropped()
-    for id in logs { try deleteUnnamed(of: id) }
+    // In a remote that nobody has claimed nothing is ours.
+    if try !isUntouched(whenPurging: logs) {
+      for id in logs { try deleteUnnamed(of: id) }
+    }
     guard try manifest.droppedObjects(of: logs).isEmpty else {
       throw AofError(
         .remoteFailure, "objects of purged logs are left in \(remote)", remedy: "a checkpoint tries again to delete them")

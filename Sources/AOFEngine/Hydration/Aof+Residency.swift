@@ -65,6 +65,7 @@ extension Aof {
   }
 
   /// Frees the local copies of what the remote holds, but for the last `bytes` of the log. Chunks under lease stay.
+  /// - Throws: `fenced` once another writer has taken over the remote; local failures.
   /// - Returns: the bytes of log that left the local disk.
   @discardableResult
   public func evict(keepingLast bytes: Int = 0) throws(AofError) -> ByteCount {
@@ -86,6 +87,8 @@ extension Aof {
   func evict(
     _ chunks: [(SealedChunk, [SealedChunk.Selection]?)], keepingLast bytes: Int
   ) throws(AofError) -> ByteCount {
+    // Whoever has taken the remote over may have deleted what is here.
+    if let fence = services.checkpointer.fence { throw fence }
     let tail = tailLSN
     let limit = LSN(rawValue: tail.rawValue - min(tail.rawValue, UInt64(bytes)))
     var claims: [(chunk: SealedChunk, claim: SealedChunk.EvictionClaim)] = []
