@@ -47,6 +47,9 @@ public enum Limits {
   /// tail page must never wait for the remote, or it blocks the next append in the kernel.
   public static let residentTail = 2 << 20
 
+  /// The most logs and objects that a snapshot of the remote's manifest tells of: some 512 bytes of 128 MiB for each.
+  public static let snapshotLimit = 1 << 18
+
   /// The largest request that the kernel sends, in bytes.
   public static let maximumRequest = 1 << 20
 

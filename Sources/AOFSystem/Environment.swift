@@ -13,11 +13,14 @@ package struct Environment: Sendable {
   /// From how many logs on it pays to sync their whole volume, with what others have written to it. Few in a simulation,
   /// which has few.
   package let logsSyncedTogether: Int
+  /// How many logs and objects a snapshot of the remote's manifest may tell of. Few in a simulation, which has few.
+  package let snapshotLimit: Int
 
   package init(
     disk: any Disk, clock: any WallClock, random: @escaping @Sendable () -> UInt64,
     makeQueue: @escaping @Sendable (JobKind) throws(AofError) -> any JobQueue = Self.startThreads,
-    walSegmentSize: Int = Limits.walSegmentSize, logsSyncedTogether: Int = 32
+    walSegmentSize: Int = Limits.walSegmentSize, logsSyncedTogether: Int = 32,
+    snapshotLimit: Int = Limits.snapshotLimit
   ) {
     self.disk = disk
     self.clock = clock
@@ -25,6 +28,7 @@ package struct Environment: Sendable {
     self.makeQueue = makeQueue
     self.walSegmentSize = walSegmentSize
     self.logsSyncedTogether = logsSyncedTogether
+    self.snapshotLimit = snapshotLimit
   }
 
   /// This machine.

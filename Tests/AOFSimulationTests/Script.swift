@@ -28,6 +28,8 @@ struct Script {
   let quota: Int?
   /// Whether some of the logs have their WAL in another directory.
   let hasTwoWals: Bool
+  /// Whether the store is too large for snapshots of the remote's manifest.
+  let hasSmallSnapshots: Bool
   var steps: [Step]
 
   /// How often each kind of step is taken, beside the others. Each script leaves some out.
@@ -50,6 +52,7 @@ struct Script {
     var storeChance = Chance(seed &+ 0x9e37_79b9_7f4a_7c15)
     quota = flaw == nil && storeChance.one(in: 3) ? (512 << 10) + storeChance.below(1 << 20) : nil
     hasTwoWals = flaw == nil && storeChance.one(in: 4)
+    hasSmallSnapshots = storeChance.one(in: 4)
     var left = Self.weights
     // Failures make so much permissible that two scripts of three go without those of the disk.
     if !chance.one(in: 3) { (left[.failDisk], left[.failSync]) = (nil, nil) }

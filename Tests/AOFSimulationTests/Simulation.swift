@@ -218,7 +218,8 @@ final class Simulation {
         let queue = SimulatedQueue(kind, machine, clock)
         machine.queues[kind] = queue
         return queue
-      }, walSegmentSize: Self.segmentSize, logsSyncedTogether: 2)
+      }, walSegmentSize: Self.segmentSize, logsSyncedTogether: 2,
+      snapshotLimit: script.hasSmallSnapshots ? 2 : Limits.snapshotLimit)
   }
 
   /// Small, so that segments are filled and recycled all the time.

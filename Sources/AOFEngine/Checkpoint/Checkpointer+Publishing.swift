@@ -59,6 +59,8 @@ extension Checkpointer {
     var publications: [Publication] = []
     var sequence: UInt64 = 0
     var isSnapshot = false
+    /// Whether the chain says all that the manifest does, and nothing else.
+    var tellsAll = false
   }
 
   // MARK: Elements
@@ -86,7 +88,7 @@ extension Checkpointer {
 
   /// The whole state. Uploads of logs that were truncated since are left out.
   private func snapshot(_ record: inout RemoteManifestRecord, _ news: [Upload]) throws(AofError) -> Statement {
-    var said = Statement(isSnapshot: true)
+    var said = Statement(isSnapshot: true, tellsAll: true)
     record.kind = .snapshot
     let logs = try manifest.publishedLogs()
     nameSpace.settle()
@@ -133,7 +135,7 @@ extension Checkpointer {
     let (elements, interval) = state.withLock { ($0.sequence - min($0.sequence, $0.snapshot), $0.snapshotInterval) }
     guard elements >= interval else { return false }
     // Counted only now and then: the store may be large.
-    let needed = ChainPolicy.interval(entries: try manifest.countPublished())
+    let needed = ChainPolicy.interval(entries: try manifest.countPublished(), limit: environment.snapshotLimit)
     state.withLock { $0.snapshotInterval = needed ?? interval * 2 }
     return needed.map { elements >= $0 } ?? false
   }
@@ -152,13 +154,17 @@ extension Checkpointer {
         time: environment.clock.now())
       var said = try element(&own, tellsAll)
       said.sequence = sequence
+      if said.isSnapshot, own.logs.count + own.extents.count > environment.snapshotLimit {
+        own = try chain.state(knownSnapshot: state.withLock { $0.snapshot }).delta(saying: own)
+        said.isSnapshot = false
+      }
       switch try chain.publish(own) {
       case .published:
-        let isSnapshot = said.isSnapshot
         state.withLock { state in
           state.sequence = sequence
           state.ownsEpoch = true
-          if isSnapshot { (state.snapshot, state.mustTellAll) = (sequence, false) }
+          if said.isSnapshot { state.snapshot = sequence }
+          if said.tellsAll { state.mustTellAll = false }
         }
         return said
       case .taken(let other):

@@ -86,7 +86,8 @@ final class Checkpointer: Sendable {
     state = Monitor(State(sequence: try manifest.remoteSequence(), snapshot: try manifest.remoteSnapshot()))
   }
 
-  /// Seals the logs, uploads what the remote lacks of them, and publishes all of it with one element of the chain.
+  /// Seals the logs, uploads what the remote lacks of them, and publishes all of it with one element of the chain, or with
+  /// several where it is very much.
   /// One checkpoint runs at a time. Waits for the remote.
   /// - Returns: for each log how far the remote holds it now, or why not.
   func checkpoint(_ requests: [Request]) -> [LogID: Result<LSN, AofError>] {
@@ -98,25 +99,40 @@ final class Checkpointer: Sendable {
     defer { state.change { $0.isRunning = false } }
     let watch = Stopwatch()
     var results: [LogID: Result<LSN, AofError>] = [:]
-    var uploads: [Upload] = []
-    for request in requests {
+    var (uploads, unpublished): ([Upload], [Upload]) = ([], [])
+    var failure: AofError?
+    for (index, request) in requests.enumerated() {
       do throws(AofError) {
-        uploads.append(try upload(request))
+        if let failure { throw failure }
+        unpublished.append(try upload(request))
       } catch {
         results[request.log.id] = .failure(error)
       }
+      let isFull = unpublished.reduce(0) { $0 + $1.objects.count } >= environment.snapshotLimit / 16
+      guard isFull, index < requests.count - 1, failure == nil else { continue }
+      failure = settle(unpublished, &results)
+      uploads += unpublished
+      unpublished = []
     }
-    do throws(AofError) {
-      try publish(uploads)
-      for upload in uploads {
-        results[upload.log.id] = upload.failure.map { .failure($0) } ?? .success(upload.log.watermarks.remote)
-      }
-      tidy()
-    } catch {
-      for upload in uploads { results[upload.log.id] = .failure(error) }
-    }
+    if failure == nil { failure = settle(unpublished, &results) }
+    uploads += unpublished
+    if failure == nil { tidy() }
     observe(uploads, requests.lazy.compactMap { results[$0.log.id]?.failure }.first { $0.code != .purged }, took: watch.elapsed)
     return results
+  }
+
+  /// Publishes uploads with one element, which is bounded. - Returns: why that failed.
+  private func settle(_ uploads: [Upload], _ results: inout [LogID: Result<LSN, AofError>]) -> AofError? {
+    do throws(AofError) {
+      try publish(uploads)
+    } catch {
+      for upload in uploads { results[upload.log.id] = .failure(error) }
+      return error
+    }
+    for upload in uploads {
+      results[upload.log.id] = upload.failure.map { .failure($0) } ?? .success(upload.log.watermarks.remote)
+    }
+    return nil
   }
 
   /// Tells the remote of directories that changed and logs that were purged, and deletes the objects of these `purged`

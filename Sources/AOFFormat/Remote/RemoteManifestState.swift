@@ -65,6 +65,22 @@ package struct RemoteManifestState: Hashable, Sendable {
     return record
   }
 
+  /// A delta that follows this state, and comes to what the snapshot says: for one that would be too large.
+  package func delta(saying snapshot: RemoteManifestRecord) -> RemoteManifestRecord {
+    var delta = snapshot
+    delta.kind = .delta
+    let nodes = Set(snapshot.directories.map(\.id)).union(snapshot.logs.map(\.id))
+    delta.removedNodes = Set(directories.keys).union(logs.keys).union(objects.keys).subtracting(nodes).sorted()
+    delta.directories.removeAll { directories[$0.id] == $0 }
+    delta.logs.removeAll { logs[$0.id] == $0 }
+    delta.extents.removeAll { objects[$0.key.log]?[$0.key] == $0 }
+    let keys = Set(snapshot.extents.map(\.key))
+    delta.droppedObjects = objects.keys.sorted().filter(nodes.contains).flatMap { log in
+      extents(of: log).map(\.key).filter { !keys.contains($0) }
+    }
+    return delta
+  }
+
   /// One line for each thing that no sound chain comes to: every log's extents must hold all from its head to its
   /// remote LSN, once.
   package var problems: [String] {

@@ -72,6 +72,21 @@ import Testing
     #expect(fresh.logs == state.logs && fresh.directories == state.directories && fresh.highestEpoch == 9)
   }
 
+  @Test(arguments: 0...3) func aDeltaSaysWhatASnapshotDoes(_ count: Int) throws {
+    let all = try records()
+    var (state, whole) = (RemoteManifestState(), RemoteManifestState())
+    for record in all { try whole.apply(record) }
+    for record in all.prefix(count) { try state.apply(record) }
+    var snapshot = whole.snapshot(storeID: "s", epoch: 9, writerNonce: 1, time: UnixTime(rawValue: 8))
+    snapshot.sequence = state.sequence + 1
+    let delta = state.delta(saying: snapshot)
+    #expect(delta.kind == .delta && delta.droppedObjects.count == [0, 1, 2, 0][count])
+    if count == 3 { #expect(delta.logs.isEmpty && delta.extents.isEmpty && delta.directories.isEmpty && delta.removedNodes.isEmpty) }
+    try state.apply(delta)
+    #expect(state.logs == whole.logs && state.directories == whole.directories && state.problems.isEmpty)
+    for id: UInt64 in [2, 3] { #expect(state.extents(of: LogID(rawValue: id)) == whole.extents(of: LogID(rawValue: id))) }
+  }
+
   @Test func aMissingRecordIsRefused() throws {
     let all = try records()
     var state = RemoteManifestState()
