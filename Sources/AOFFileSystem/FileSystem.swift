@@ -53,6 +53,9 @@ package final class FileSystem: Sendable {
     names = StoreNames(manager: manager)
     commands = try WorkQueue(name: "control", threads: options.commandThreads)
     events = try EventFeed(manager)
+    control.whenCut.withLock { action in
+      action = { [weak self] log, lsn in self?.didCut(log, at: lsn) }
+    }
     manager.whenPurged.withLock { [coherences, writebacks] action in
       action = { log in
         coherences.forget(log)

@@ -123,6 +123,26 @@ extension MountTests {
       }
     }
 
+    @Test("§truncate-command: readers know the new end before the message's next command is done")
+    func cuttingWithinAMessage() throws {
+      try withMount { mount in
+        try mount.makeLog("log", pattern(8892))
+        let reader = try mount.open("log", O_RDONLY)
+        #expect(try reader.read(10_000, at: 0) == pattern(8892))
+        let message = "truncate log 8192\\nwait log durable=8201 timeout=100\\n"
+        let asking = try Subprocess(
+          ["bash", "-c", "printf '\(message)' > '\(mount[".ctl/command"])'"], outputTo: mount.folder.path)
+        try waitUntil("the message waits") { (try? text(mount[".ctl/status"]).contains("wait log durable=8201")) == true }
+        #expect(try reader.size() == 8192)
+        let writer = try mount.appender("log")
+        try writer.write(pattern(9, from: 100))
+        #expect(try reader.size() == 8201)
+        #expect(try reader.read(10_000, at: 0) == pattern(8192) + pattern(9, from: 100))
+        try writer.sync()
+        #expect(try asking.wait().status == 0)
+      }
+    }
+
     @Test("§truncate-command: programs append while the log is cut again and again")
     func cuttingUnderWriters() throws {
       try withMount { mount in

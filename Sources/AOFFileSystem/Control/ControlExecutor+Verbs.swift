@@ -111,16 +111,16 @@ extension ControlExecutor {
 
   func truncate(_ logs: [NamedLog], _ lsn: LSN, _ timeout: Duration?) throws(AofError) -> ControlAnswer {
     var text = ""
-    var cuts: [ControlAnswer.Cut] = []
     for named in logs {
       let request = TruncationRequest(.tail, at: lsn, timeout: timeout ?? TruncationRequest.standardTimeout)
       do throws(AofError) {
-        cuts.append(ControlAnswer.Cut(log: named.log.id, lsn: try named.log.truncate(request)))
+        let end = try named.log.truncate(request)
+        whenCut.withLock { $0 }(named.log.id, end)
       } catch {
-        return ControlAnswer(text: text + "\(named.label): error: \(error)\n", error: error, cuts: cuts)
+        return ControlAnswer(text: text + "\(named.label): error: \(error)\n", error: error)
       }
       text += "\(named.label): ended at LSN \(lsn), generation \(named.log.generation)\n"
     }
-    return ControlAnswer(text: text, error: nil, cuts: cuts)
+    return ControlAnswer(text: text, error: nil)
   }
 }

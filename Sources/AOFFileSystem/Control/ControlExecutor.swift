@@ -9,19 +9,10 @@ package struct ControlAnswer: Sendable {
   package let text: String
   /// The first failure; decides the errno of the write. Nil if all went well.
   package let error: AofError?
-  /// Where logs were cut: their size has shrunk.
-  package let cuts: [Cut]
 
-  /// A log that ended at `lsn` after a command.
-  package struct Cut: Hashable, Sendable {
-    package let log: LogID
-    package let lsn: LSN
-  }
-
-  package init(text: String, error: AofError?, cuts: [Cut] = []) {
+  package init(text: String, error: AofError?) {
     self.text = text
     self.error = error
-    self.cuts = cuts
   }
 }
 
@@ -31,6 +22,9 @@ package final class ControlExecutor: Sendable {
   /// Bytes at the end of each log that `evict` leaves on the local disk.
   let residentTail: Int
   let whenEvicted: @Sendable (LogID) -> Void
+  /// Told of each log that a command has cut, and where it ends now, before the next command begins. Called on the thread
+  /// of the command, and may block.
+  let whenCut = Lock<@Sendable (LogID, LSN) -> Void>({ _, _ in })
   let running: RunningCommands
   /// Ends waits whose time is up.
   let alarms = AlarmClock()

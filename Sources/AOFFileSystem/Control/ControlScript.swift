@@ -11,15 +11,13 @@ extension ControlExecutor {
     var rest: ArraySlice<ControlCommand>
     let defaultLog: LogID?
     var text = ""
-    var cuts: [ControlAnswer.Cut] = []
 
     /// Adds the answer to one command. Returns the whole answer if that was the last that is tried.
     mutating func take(_ answer: ControlAnswer) -> ControlAnswer? {
       text += answer.text
-      cuts += answer.cuts
       guard let error = answer.error else { return nil }
       if !rest.isEmpty { text += "not tried after this failure: \(rest.count) more command\(rest.count == 1 ? "" : "s")\n" }
-      return ControlAnswer(text: text, error: error, cuts: cuts)
+      return ControlAnswer(text: text, error: error)
     }
   }
 
@@ -75,7 +73,7 @@ extension ControlExecutor {
       }
       if let answer = script.take(execute(command, defaultLog: script.defaultLog)) { return finish(answer, whenDone) }
     }
-    finish(ControlAnswer(text: script.text, error: nil, cuts: script.cuts), whenDone)
+    finish(ControlAnswer(text: script.text, error: nil), whenDone)
   }
 
   private func finish(_ answer: ControlAnswer, _ whenDone: @Sendable (ControlAnswer) -> Void) {

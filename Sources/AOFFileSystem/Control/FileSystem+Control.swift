@@ -1,5 +1,6 @@
 import AOFCore
 import AOFEngine
+import AOFSystem
 
 /// The names of the store, as the tree below `.ctl/logs` mirrors them.
 struct StoreNames: NameSpace {
@@ -122,7 +123,7 @@ extension FileSystem {
           self.control.execute(command, defaultLog: handle.defaultLog, resume: resume) { answer in
             handle.answered(answer.text)
             let result = answer.error.map { .failure($0) } ?? Result<Int, AofError>.success(command.count)
-            self.forget(answer.cuts[...]) { whenDone(result) }
+            whenDone(result)
           }
         }
         if !queued { whenDone(.failure(AofError(.busy, "the file system is being unmounted"))) }
@@ -131,12 +132,14 @@ extension FileSystem {
 }
 
 extension FileSystem {
-  /// Makes the kernel forget what it holds of logs that were cut, one after the other, then calls `whenDone`.
-  private func forget(_ cuts: ArraySlice<ControlAnswer.Cut>, whenDone: @escaping @Sendable () -> Void) {
-    guard let cut = cuts.first else { return whenDone() }
-    coherence(of: cut.log).didCut(at: cut.lsn)
-    writebacks[cut.log]?.didCut()
-    options.kernelCache.invalidateAll(cut.log) { [self] in forget(cuts.dropFirst(), whenDone: whenDone) }
+  /// Makes the kernel forget what it holds of a log that was cut, and waits for that: a READ of the log may be waiting for
+  /// the remote, and the kernel waits for the READ.
+  func didCut(_ log: LogID, at lsn: LSN) {
+    coherence(of: log).didCut(at: lsn)
+    writebacks[log]?.didCut()
+    let done = Monitor(false)
+    options.kernelCache.invalidateAll(log) { done.change { $0 = true } }
+    done.wait { $0 ? () : nil }
   }
 }
 
