@@ -29,10 +29,11 @@ extension FileSystem {
     }
     // Where the page cache gathers writes it cannot do with a page that lacks its beginning.
     let unit = UInt64(options.gathersWrites ? max(Limits.trimUnit, options.pageSize) : Limits.trimUnit)
-    let end = min(range.upperBound, marks.tail.rawValue)
-    guard end == marks.tail.rawValue || end.isMultiple(of: unit) else {
+    // Also past the tail: whatever a page holds beside the range that was asked for, the kernel zeros the range in it.
+    guard range.upperBound.isMultiple(of: unit) else {
       throw AofError(.invalidArgument, "a log is trimmed in whole pages of \(unit) bytes")
     }
+    let end = min(range.upperBound, marks.tail.rawValue)
     do throws(AofError) {
       try aof.truncate(TruncationRequest(.head, at: LSN(rawValue: end - end % unit), timeout: .zero))
     } catch where error.code == .timedOut {

@@ -51,9 +51,12 @@ extension MountTests {
         let bytes = pattern(400_000)
         try mount.makeLog("log", bytes)
         let handle = try mount.open("log", O_RDWR | O_APPEND)
+        let reader = try mount.open("log", O_RDONLY)
         #expect(outcome { try handle.allocate(punch, at: 4096, 4096) } == "EOPNOTSUPP")
-        #expect(outcome { try handle.allocate(punch, at: 0, 5000) } == "EINVAL")
-        #expect(try contents(mount["log"]) == bytes)
+        for length in [5000, 399_000, 400_000, 401_000] {
+          #expect(outcome { try handle.allocate(punch, at: 0, length) } == "EINVAL", "\(length)")
+          #expect(try contents(mount["log"]) == bytes, "\(length)")
+        }
         #expect(outcome { try handle.allocate(punch, at: 0, 8192) } == "ok")
         #expect(try mount.watermark("head", of: "log") == 8192)
         #expect(outcome { try handle.allocate(punch, at: 8192, 290_816) } == "ok")
@@ -66,6 +69,7 @@ extension MountTests {
         // A range that ends past the tail takes the pages that are full.
         #expect(outcome { try handle.allocate(punch, at: 0, 1 << 30) } == "ok")
         #expect(try mount.watermark("head", of: "log") == 397_312)
+        #expect(try reader.read(4096, at: 397_312) == pattern(2688, from: 397_312))
         try handle.write(pattern(10, from: 400_000))
         #expect(try handle.read(10, at: 400_000) == pattern(10, from: 400_000))
       }
