@@ -45,7 +45,7 @@ extension FileSystem {
     let writeback = try writeback(of: aof)?.open(flags)
     let bypassesCache = flags.canWrite && !(writeback != nil && mayGather(flags, aof))
     let handle = LogHandle(
-      use: use, coherence: coherence(of: aof.id), reader: LogReader(aof), isCached: !bypassesCache, writeback: writeback)
+      use: use, coherence: coherence(of: aof.id), reader: LogReader(aof), writeback: writeback)
     return OpenAnswer(handle: handles.insert(.log(handle)), bypassesCache: bypassesCache, keepsCache: true)
   }
 

@@ -20,11 +20,13 @@ extension FileSystem {
   static let hydrationRounds = 8
 
   /// Reads into `buffer` without waiting for the remote. Short at the end of the file alone.
+  /// - Parameter fillsCache: whether the kernel keeps what it gets, and holds pages locked meanwhile. It is a matter of each
+  ///   READ: mappings and splice(2) go through the page cache whatever their handle is.
   package func read(
-    _ handle: HandleID, at offset: UInt64, into buffer: UnsafeMutableRawBufferPointer, flags: OpenFlags
+    _ handle: HandleID, at offset: UInt64, into buffer: UnsafeMutableRawBufferPointer, flags: OpenFlags, fillsCache: Bool
   ) throws(AofError) -> ReadAnswer {
     switch try handles.handle(handle) {
-    case .log(let handle): return try read(handle, at: offset, into: buffer, flags)
+    case .log(let handle): return try read(handle, at: offset, into: buffer, fillsCache)
     case .command(let handle): return .read(handle.read(into: buffer))
     case .text(let text):
       guard offset < UInt64(text.count) else { return .read(0) }
@@ -37,24 +39,20 @@ extension FileSystem {
   }
 
   private func read(
-    _ handle: LogHandle, at offset: UInt64, into buffer: UnsafeMutableRawBufferPointer, _ flags: OpenFlags
+    _ handle: LogHandle, at offset: UInt64, into buffer: UnsafeMutableRawBufferPointer, _ fillsCache: Bool
   ) throws(AofError) -> ReadAnswer {
     let (end, overflow) = offset.addingReportingOverflow(UInt64(buffer.count))
     guard !overflow else { throw AofError(.invalidArgument, "a read past the largest offset") }
-    if let writeback = handle.writeback, let answer = try readHeld(handle, offset..<end, flags, writeback) {
+    if let writeback = handle.writeback, let answer = try readHeld(handle, offset..<end, fillsCache, writeback) {
       return answer
     }
-    return try readLog(handle, offset..<end, into: buffer, flags)
+    return try readLog(handle, offset..<end, into: buffer, fillsCache)
   }
 
-  /// Whether the kernel keeps what a READ of the handle is answered with.
-  func fillsCache(_ handle: LogHandle, _ flags: OpenFlags) -> Bool { handle.isCached && !flags.isDirect }
-
   func readLog(
-    _ handle: LogHandle, _ range: Range<UInt64>, into buffer: UnsafeMutableRawBufferPointer, _ flags: OpenFlags
+    _ handle: LogHandle, _ range: Range<UInt64>, into buffer: UnsafeMutableRawBufferPointer, _ fillsCache: Bool
   ) throws(AofError) -> ReadAnswer {
     let (offset, end) = (range.lowerBound, range.upperBound)
-    let fillsCache = fillsCache(handle, flags)
     if fillsCache { handle.coherence.willRead(upTo: end, tail: handle.aof.watermarks.tail) }
     // Only now: an append that was answered before the note was made must be seen by this read.
     let tail = handle.aof.watermarks.tail

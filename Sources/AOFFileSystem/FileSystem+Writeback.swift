@@ -71,13 +71,13 @@ extension FileSystem {
   /// The answer to a READ past the tail while bytes are held that the kernel takes for written, or has just sent for this
   /// READ; nil if there are none.
   func readHeld(
-    _ handle: LogHandle, _ range: Range<UInt64>, _ flags: OpenFlags, _ writeback: WritebackHandle
+    _ handle: LogHandle, _ range: Range<UInt64>, _ fillsCache: Bool, _ writeback: WritebackHandle
   ) throws(AofError) -> ReadAnswer? {
     try writeback.check()
     guard let firstHeld = writeback.log.firstHeld else { return nil }
     let tail = handle.aof.tailLSN.rawValue
     guard range.upperBound > tail else { return nil }
-    guard range.lowerBound >= firstHeld || !fillsCache(handle, flags) else {
+    guard range.lowerBound >= firstHeld || !fillsCache else {
       // The kernel holds no page there, so nothing is on its way; and it waits for this READ before it drops any.
       guard tail < firstHeld else { return nil }
       throw AofError(.localFailure, "nobody wrote what log \(handle.aof.id) should hold from LSN \(tail) on")
@@ -89,7 +89,7 @@ extension FileSystem {
           defer { buffer.deallocate() }
           do throws(AofError) {
             if let failure { throw failure }
-            switch try self.readLog(handle, range, into: buffer, flags) {
+            switch try self.readLog(handle, range, into: buffer, fillsCache) {
             case .read(let count):
               whenDone(.success(BorrowedBytes(buffer: UnsafeRawBufferPointer(rebasing: buffer[..<count]))))
             case .later(let work): work.start(whenDone: whenDone)

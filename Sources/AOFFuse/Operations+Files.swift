@@ -8,12 +8,16 @@ typealias FileInfo = UnsafeMutablePointer<fuse_file_info>
 extension UnsafeMutablePointer<fuse_file_info> {
   var handle: HandleID { HandleID(rawValue: pointee.fh) }
   var openFlags: OpenFlags { OpenFlags(rawValue: pointee.flags) }
+  /// Of a READ: whether it fills pages. The kernel names an owner of locks with those that go past its page cache, and with
+  /// no others.
+  var fillsCache: Bool { pointee.lock_owner == 0 }
 }
 
 extension Optional where Wrapped == FileInfo {
   /// A number that stands for no handle where the kernel sent none.
   var handle: HandleID { self?.handle ?? HandleID(rawValue: .max) }
   var openFlags: OpenFlags { self?.openFlags ?? OpenFlags(rawValue: 0) }
+  var fillsCache: Bool { self?.fillsCache ?? true }
 }
 
 func onOpen(_ request: fuse_req_t?, _ node: fuse_ino_t, _ file: FileInfo?) {
@@ -110,12 +114,12 @@ extension Call {
 
   /// From the thread's buffer at once, or later from where the remote's bytes are.
   consuming func read(_ size: Int, at offset: UInt64, _ file: FileInfo?) {
-    let (handle, flags, files) = (file.handle, file.openFlags, context.files)
+    let (handle, flags, fillsCache, files) = (file.handle, file.openFlags, file.fillsCache, context.files)
     let buffer = ThreadBuffer.buffer(size)
     defer { buffer.release() }
     let answer: ReadAnswer
     do throws(AofError) {
-      answer = try files.read(handle, at: offset, into: buffer.bytes, flags: flags)
+      answer = try files.read(handle, at: offset, into: buffer.bytes, flags: flags, fillsCache: fillsCache)
     } catch { return fail(error) }
     switch answer {
     case .read(let count): reply.bytes(UnsafeRawBufferPointer(rebasing: buffer.bytes[..<count]))

@@ -23,7 +23,7 @@ import Testing
     func read(_ handle: HandleID, count: Int = 4096) throws -> String? {
       var bytes = [UInt8](repeating: 0, count: count)
       let answer = try bytes.withUnsafeMutableBytes {
-        try files.read(handle, at: 0, into: $0, flags: OpenFlags(rawValue: O_RDONLY))
+        try files.read(handle, at: 0, into: $0, flags: OpenFlags(rawValue: O_RDONLY), fillsCache: false)
       }
       guard case .read(let count) = answer else { return nil }
       return String(decoding: bytes.prefix(count), as: UTF8.self)
@@ -34,7 +34,7 @@ import Testing
       let answer = Monitor<Result<String, AofError>?>(nil)
       var bytes = [UInt8](repeating: 0, count: 4096)
       let started = try bytes.withUnsafeMutableBytes {
-        try files.read(handle, at: 0, into: $0, flags: OpenFlags(rawValue: O_RDONLY))
+        try files.read(handle, at: 0, into: $0, flags: OpenFlags(rawValue: O_RDONLY), fillsCache: false)
       }
       guard case .later(let work) = started else { return answer }
       work.start { result in
@@ -77,7 +77,7 @@ import Testing
         #expect(throws: AofError.self) {
           var byte: [UInt8] = [0]
           _ = try byte.withUnsafeMutableBytes {
-            try fixture.files.read(handle, at: 0, into: $0, flags: OpenFlags(rawValue: O_RDONLY | O_NONBLOCK))
+            try fixture.files.read(handle, at: 0, into: $0, flags: OpenFlags(rawValue: O_RDONLY | O_NONBLOCK), fillsCache: false)
           }
         }
       }

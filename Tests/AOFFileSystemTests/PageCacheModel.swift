@@ -179,14 +179,14 @@ final class WritebackFixture {
     }
   }
 
-  /// A READ of a handle whose pages are kept: its bytes, or the errno.
-  func read(_ count: Int, at offset: Int) throws -> Result<[UInt8], SystemErrno> {
-    let reader = try files.open(log.id, OpenFlags(rawValue: O_RDONLY)).handle
+  /// A READ that fills pages: its bytes, or the errno.
+  func read(_ count: Int, at offset: Int, _ flags: OpenFlags = OpenFlags(rawValue: O_RDONLY)) throws -> Result<[UInt8], SystemErrno> {
+    let reader = try files.open(log.id, flags).handle
     defer { files.release(reader) }
     var buffer = [UInt8](repeating: 0, count: count)
     do throws(AofError) {
       let answer = try buffer.withTypedMutableBytes { buffer throws(AofError) in
-        try files.read(reader, at: UInt64(offset), into: buffer, flags: OpenFlags(rawValue: O_RDONLY))
+        try files.read(reader, at: UInt64(offset), into: buffer, flags: flags, fillsCache: true)
       }
       guard case .later(let work) = answer else {
         guard case .read(let count) = answer else { return .success([]) }

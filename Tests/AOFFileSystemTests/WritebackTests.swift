@@ -177,7 +177,9 @@ import Testing
       fixture.cache.send(from: 2, limit: 1)
       #expect(fixture.log.tailLSN == 0)
       // A READ across the gap can only be of pages that are not there.
-      #expect(try fixture.read(8192, at: 0) == .failure(.init(value: EIO)))
+      for flags in [O_RDONLY, O_RDWR, O_RDONLY | O_DIRECT] {
+        #expect(try fixture.read(8192, at: 0, OpenFlags(rawValue: flags)) == .failure(.init(value: EIO)))
+      }
       #expect(try fixture.read(4096, at: 8192) == .success(Array(content[8192..<12_288])))
       #expect(fixture.log.tailLSN == 12_288)
     }

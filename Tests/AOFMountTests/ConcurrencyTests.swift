@@ -1,3 +1,4 @@
+import CTestShims
 import Glibc
 import Synchronization
 import Testing
@@ -75,6 +76,49 @@ extension MountTests {
           #expect(try reader.read(limit, at: 0) == pattern(length), "after \(size) bytes more")
           #expect(Array(view[max(0, old - 10)..<length]) == pattern(length - max(0, old - 10), from: max(0, old - 10)))
           #expect(try reader.size() == length)
+        }
+      }
+    }
+
+    @Test(
+      "§write-visible: mappings of handles whose reads go past the page cache fill it, and no reader sees NULs",
+      arguments: [O_RDWR, O_RDONLY | TEST_O_DIRECT])
+    func otherMappings(flags: Int32) throws {
+      try withMount { mount in
+        try mount.makeLog("log", pattern(100))
+        let appends = 12_000 * scale
+        let length = Atomic<Int>(100)
+        let isDone = Atomic<Bool>(false)
+        try onThreads(3) { index in
+          switch index {
+          case 0:
+            defer { isDone.store(true, ordering: .relaxed) }
+            let writer = try mount.appender("log")
+            for _ in 0..<appends {
+              let start = length.load(ordering: .relaxed)
+              try writer.write(pattern(57, from: start))
+              length.store(start + 57, ordering: .relaxed)
+            }
+          case 1:
+            let handle = try mount.open("log", flags)
+            while !isDone.load(ordering: .relaxed) {
+              let last = length.load(ordering: .relaxed) - 1
+              let mapped = mmap(nil, 4096, PROT_READ, MAP_PRIVATE, handle.fd, last / 4096 * 4096)
+              guard let mapped, mapped != MAP_FAILED else { throw SystemError(errno: errno) }
+              #expect(mapped.load(fromByteOffset: last % 4096, as: UInt8.self) == pattern(1, from: last)[0])
+              munmap(mapped, 4096)
+            }
+          default:
+            let reader = try mount.open("log", O_RDONLY)
+            while !isDone.load(ordering: .relaxed) {
+              let start = length.load(ordering: .relaxed) - 60
+              let bytes = try reader.read(4096, at: start)
+              guard bytes == pattern(bytes.count, from: start) else {
+                Issue.record("wrong from \(start + (bytes.firstIndex(of: 0) ?? -1)) on, of \(bytes.count) bytes at \(start)")
+                return
+              }
+            }
+          }
         }
       }
     }

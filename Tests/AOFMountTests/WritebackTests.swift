@@ -147,6 +147,26 @@ extension MountTests {
       }
     }
 
+    @Test("§wb-gap: a mapping of what nobody wrote fails, and holds nobody up", arguments: [O_RDWR, O_RDONLY | TEST_O_DIRECT])
+    func gapInMapping(flags: Int32) throws {
+      try withMount(Self.options, guardSeconds: 60) { mount in
+        let handle = try appenderWithoutFlag(mount, "log")
+        try handle.write(pattern(100))
+        try handle.pwrite(pattern(5), at: 12_288)
+        // Of its two pages the kernel sends the second.
+        try check(test_start_writing(handle.fd, 12_288, 4096))
+        let other = try mount.open("log", flags)
+        let mapped = mmap(nil, 16_384, PROT_READ, MAP_PRIVATE, other.fd, 0)
+        guard let mapped, mapped != MAP_FAILED else { throw SystemError(errno: errno) }
+        defer { munmap(mapped, 16_384) }
+        #expect(outcome { try check(test_populate(mapped + 4096, 4096)) } != "ok")
+        #expect(mount.process?.isRunning == true)
+        #expect(outcome { try handle.sync() } == "EIO")
+        let found = try contents(mount["log"])
+        #expect(found.starts(with: pattern(100)) && found.count <= 4096)
+      }
+    }
+
     @Test("§wb-direct: other handles than append-only ones write at once, behind what is gathered, and are checked at once")
     func direct() throws {
       try withWriteback { mount in

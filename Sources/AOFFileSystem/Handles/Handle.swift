@@ -17,8 +17,6 @@ struct LogHandle: Sendable {
   let coherence: LogCoherence
   /// Fetches ahead of those who read the file in order.
   let reader: LogReader
-  /// Whether READs of the handle fill the page cache. Handles that can write bypass it.
-  let isCached: Bool
   /// In writeback mode.
   let writeback: WritebackHandle?
 
