@@ -107,7 +107,7 @@ struct Call: ~Copyable {
   ) {
     let (context, operation) = (context, operation)
     let parked = context.parked.park(reply, isInterruptible: work.isInterruptible)
-    work.start { result in
+    work.start(for: parked) { result in
       guard let reply = parked.claim() else { return }
       switch result {
       case .success(let value): answer(reply, value)

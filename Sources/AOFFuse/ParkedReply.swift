@@ -1,13 +1,18 @@
 import AOFCore
+import AOFFileSystem
 import AOFSystem
 import CFuse3
 import Glibc
 
 /// A reply that waits for something. Whoever claims it first answers: the completion, a signal to the caller,
 /// or the end of the mount; the others find nothing.
-final class ParkedReply: Sendable {
+final class ParkedReply: Waiter {
   private struct State: ~Copyable {
     var reply: Reply?
+    /// Whether signals come too late.
+    var isStaying = false
+    /// Whether the answer was EINTR.
+    var hasGone = false
     /// While the callback is being registered libfuse may call it under a lock that lies in the request, and
     /// answering would free the request with its lock held. So it only leaves a note.
     var isRegistering = false
@@ -33,7 +38,18 @@ final class ParkedReply: Sendable {
       state.isRegistering = false
       return state.wasInterrupted
     }
-    if wasInterrupted, let reply = claim() { reply.error(EINTR) }
+    guard wasInterrupted else { return }
+    state.withLock { $0.hasGone = true }
+    if let reply = claim() { reply.error(EINTR) }
+  }
+
+  var hasGone: Bool { state.withLock { $0.hasGone } }
+
+  func stay() -> Bool {
+    state.withLock { state in
+      state.isStaying = !state.hasGone
+      return state.isStaying
+    }
   }
 
   /// The reply, for the first who asks. Never call it in the interrupt callback.
@@ -47,14 +63,16 @@ final class ParkedReply: Sendable {
     return reply
   }
 
-  /// In the interrupt callback: answers EINTR unless somebody else answers.
+  /// In the interrupt callback: answers EINTR unless somebody else answers, or is about to.
   fileprivate func interrupted() {
     let reply: Reply? = state.withLock { state in
       guard !state.isRegistering else {
         state.wasInterrupted = true
         return nil
       }
-      return state.reply.take()
+      guard !state.isStaying, let reply = state.reply.take() else { return nil }
+      state.hasGone = true
+      return reply
     }
     guard let reply else { return }
     registry.remove(self)

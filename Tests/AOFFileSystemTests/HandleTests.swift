@@ -62,13 +62,61 @@ struct HandleTests {
       let length = bytes.withUnsafeMutableBytes { handle.read(into: $0) }
       return String(decoding: bytes[..<length], as: UTF8.self)
     }
+    func answer(_ text: String) {
+      guard let number = handle.begin(Array(text.utf8), for: PatientWaiter(), { _ in }) else { return }
+      handle.end(number, .success(1), text)
+    }
     #expect(read(10) == "")
-    handle.answered("sealed 12 logs")
+    answer("sealed 12 logs")
     #expect(read(6) == "sealed")
     #expect(read(100) == " 12 logs")
     #expect(read(100) == "")
-    handle.answered("again")
+    answer("again")
     #expect(read(100) == "again")
+  }
+
+  @Test("a message that is written again because a signal came is carried out once, and its outcome told once")
+  func interruptedMessages() throws {
+    let handle = CommandHandle(defaultLog: nil)
+    let outcomes = Shared<[Int]>([])
+    func begin(_ text: String, _ waiter: any Waiter = PatientWaiter()) -> UInt64? {
+      handle.begin(Array(text.utf8), for: waiter) { result in
+        do { outcomes.value += [try result.get()] } catch { outcomes.value += [-1] }
+      }
+    }
+    func interrupted() -> TestWaiter {
+      let waiter = TestWaiter()
+      waiter.interrupt()
+      return waiter
+    }
+    // Nobody was interrupted: two of the same are two.
+    let numbers = [begin("seal\n"), begin("seal\n")].compactMap { $0 }
+    #expect(numbers.count == 2)
+    for number in numbers { handle.end(number, .success(5), "sealed") }
+    #expect(outcomes.value == [5, 5])
+    // Interrupted twice, and written again while it goes on.
+    let waiter = TestWaiter()
+    let first = try #require(begin("trim a 1\n", waiter))
+    waiter.interrupt()
+    #expect(begin("trim a 1\n", interrupted()) == nil && begin("trim a 1\n") == nil)
+    #expect(outcomes.value == [5, 5])
+    handle.end(first, .success(9), "trimmed")
+    #expect(outcomes.value == [5, 5, 9])
+    // Done before it is written again, and that is interrupted too before the outcome is there.
+    let second = try #require(begin("trim a 1\n", interrupted()))
+    handle.end(second, .failure(AofError(.busy, "busy")), "error")
+    #expect(begin("trim a 1\n", interrupted()) == nil && outcomes.value.count == 3)
+    #expect(begin("trim a 1\n") == nil && outcomes.value == [5, 5, 9, -1])
+    let third = try #require(begin("trim a 1\n"), "the outcome is told once")
+    handle.end(third, .success(9), "trimmed")
+    // Another message ends what is known of the one before, and its answer is the one to be read.
+    let old = try #require(begin("seal\n", interrupted()))
+    let new = try #require(begin("help\n"))
+    handle.end(new, .success(5), "help")
+    handle.end(old, .success(5), "sealed")
+    var bytes = [UInt8](repeating: 0, count: 9)
+    #expect(bytes.withUnsafeMutableBytes { handle.read(into: $0) } == 4)
+    #expect(begin("seal\n") != nil)
   }
 
   @Test("a directory is read from a snapshot, page by page, and anew from its start")

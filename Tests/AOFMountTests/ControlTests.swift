@@ -191,6 +191,55 @@ extension MountTests {
       }
     }
 
+    @Test("§ctl-command: a program that a signal makes write its command again has it carried out once")
+    func interruptedCommand() throws {
+      try withMount { mount in
+        try mount.makeLog("log", pattern(9000))
+        let program = """
+          import os,sys
+          file=os.open(sys.argv[1],os.O_RDWR)
+          # Goes on with the same bytes after EINTR.
+          os.write(file,b'truncate log 8192\\nwait log durable=8292 timeout=100\\n')
+          sys.stdout.buffer.write(os.read(file,4096))
+          """
+        let asking = try Subprocess(["python3", "-c", program, mount[".ctl/command"]], outputTo: mount.folder.path)
+        func isWaiting() -> Bool { (try? text(mount[".ctl/status"]).contains("wait log durable=8292")) == true }
+        try waitUntil("the command waits", isWaiting)
+        let writer = try mount.appender("log")
+        try writer.write(pattern(50, from: 8192))
+        try stopAndContinue(asking)
+        try writer.write(pattern(50, from: 8242))
+        try writer.sync()
+        let result = try asking.wait()
+        #expect(result.status == 0 && result.output.contains("LSN 8292 is durable"), "\(result.errors)")
+        #expect(try contents(mount["log"]) == pattern(8292))
+      }
+    }
+
+    @Test("§ctl-wait: a signal ends the wait of the command line, and it sends no command again")
+    func interruptedCommandLine() throws {
+      try withMount { mount in
+        try mount.makeLog("log", pattern(9000))
+        let asking = try Subprocess([aofs, "wait", "--durable", "9000", mount["log"]], outputTo: mount.folder.path)
+        func waits() throws -> Int { try text(mount[".ctl/status"]).components(separatedBy: "wait log durable=9000").count - 1 }
+        try waitUntil("the command waits") { (try? waits()) == 1 }
+        try stopAndContinue(asking)
+        let result = try asking.wait()
+        #expect(result.status == 75 && result.errors.contains(".ctl/status"), "\(result.errors)")
+        #expect(try waits() == 1)
+        try mount.appender("log").sync()
+      }
+    }
+
+    /// As a shell does at ^Z and fg.
+    private func stopAndContinue(_ process: Subprocess) throws {
+      process.signal(SIGSTOP)
+      try waitUntil("the program is stopped") {
+        (try? text("/proc/\(process.pid)/status").contains("State:\tT")) == true
+      }
+      process.signal(SIGCONT)
+    }
+
     @Test("§ctl-wait: wait returns when the watermark is there, and holds nobody up")
     func wait() throws {
       try withMount { mount in

@@ -113,20 +113,20 @@ extension FileSystem {
     }
   }
 
-  /// Each write is executed as it came, on a thread that may wait, and its errno is the command's.
+  /// Each write is executed as it came, on a thread that may wait, and its errno is the command's. What is written again
+  /// because a signal came is executed once.
   func execute(_ bytes: UnsafeRawBufferPointer, on handle: CommandHandle) -> WriteAnswer {
     let command = Array(bytes)
     return .later(
-      Deferred(isInterruptible: true) { [self] whenDone in
+      Deferred { [self] waiter, whenDone in
+        guard let number = handle.begin(command, for: waiter, whenDone) else { return }
         let resume: ControlExecutor.Resume = { [commands] job in commands.add(job) }
         let queued = resume {
           self.control.execute(command, defaultLog: handle.defaultLog, resume: resume) { answer in
-            handle.answered(answer.text)
-            let result = answer.error.map { .failure($0) } ?? Result<Int, AofError>.success(command.count)
-            whenDone(result)
+            handle.end(number, answer.error.map { .failure($0) } ?? .success(command.count), answer.text)
           }
         }
-        if !queued { whenDone(.failure(AofError(.busy, "the file system is being unmounted"))) }
+        if !queued { handle.end(number, .failure(AofError(.busy, "the file system is being unmounted")), "") }
       })
   }
 }

@@ -104,6 +104,16 @@ package final class ByteStream: Sendable {
     try bytes.span.withUnsafeBytes { buffer throws(AofError) in try write(buffer) }
   }
 
+  /// Writes the bytes with one call, which is not repeated: for who reads each write(2) as a message.
+  /// - Throws: `interrupted` when a signal came; the bytes may have been taken all the same.
+  package func writeMessage(_ bytes: [UInt8]) throws(AofError) {
+    let count = bytes.span.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }
+    guard count >= 0 else { throw .systemCall("write", name, errno: errno) }
+    guard count == bytes.count else {
+      throw AofError(.tooLarge, "\(name) took \(count) of \(bytes.count) bytes", remedy: "write less at once")
+    }
+  }
+
   package func write(_ text: String) throws(AofError) { try write(Array(text.utf8)) }
 
   /// fsync. - Throws: what the system answered.

@@ -16,11 +16,16 @@ struct MountedStore: Equatable {
     log.names.isEmpty ? mountPoint : (mountPoint == "/" ? "" : mountPoint) + "/" + log.description
   }
 
-  /// Blocks until the command is done. - Throws: if the mount cannot be asked at all.
+  /// Blocks until the command is done. - Throws: if the mount cannot be asked at all; `interrupted` by a signal, after
+  /// which the command goes on and must not be sent again.
   func execute(_ command: [UInt8]) throws(AofError) -> ControlAnswer {
     let file = try openControl("command", .readWrite)
     do throws(AofError) {
-      try file.write(command)
+      try file.writeMessage(command)
+    } catch where error.errno == EINTR {
+      throw AofError(
+        .interrupted, "a signal ended the wait for the command, which goes on",
+        remedy: "see what is under way in \(mountPoint)/.ctl/status")
     } catch {
       // The text of the answer says more than the errno; without one, the errno has to do.
       let text = (try? answer(on: file)) ?? ""
