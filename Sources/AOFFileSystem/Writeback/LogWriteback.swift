@@ -10,12 +10,13 @@ final class LogWriteback: Sendable {
   private let log: Aof
   private let cache: any KernelCache
   private let observation: Observation
-  private let state = Lock(WritebackState())
+  private let state: Lock<WritebackState>
 
   init(_ log: Aof, cache: any KernelCache, observation: Observation) {
     self.log = log
     self.cache = cache
     self.observation = observation
+    state = Lock(WritebackState(generation: log.generation))
   }
 
   private var tail: UInt64 { log.tailLSN.rawValue }
@@ -48,14 +49,16 @@ final class LogWriteback: Sendable {
   }
 
   /// The log lost its end, and the kernel does not know that.
-  func didCut() {
-    let error = AofError(.localFailure, "log \(log.id) was cut after it was opened", remedy: "open it again")
-    end(state.withLock { $0.incarnation }, error)
+  func didCut() { end(state.withLock { $0.incarnation }, cut) }
+
+  private var cut: AofError {
+    AofError(.localFailure, "log \(log.id) was cut after it was opened", remedy: "open it again")
   }
 
   /// What the kernel holds is not what the log is, or not any more: it is to begin anew with the inode.
   private func end(_ incarnation: UInt32, _ error: AofError) {
-    guard let waiting = state.withLock({ $0.end(incarnation, error) }) else { return }
+    let generation = log.generation
+    guard let waiting = state.withLock({ $0.end(incarnation, error, generation: generation) }) else { return }
     observation.report(
       .incident(Incident.Kind(error), "what programs wrote to log \(log.id) cannot all be appended; who has it open must open it again: \(error)"))
     for completion in waiting { completion(error) }
@@ -83,7 +86,16 @@ final class LogWriteback: Sendable {
     try state.withLock { state throws(AofError) in try state.begin(incarnation) }
     defer { state.withLock { $0.finish(incarnation) } }
     while true {
-      let tail = tail
+      // In this order: what was cut off is not to come back, so the tail must be of the life that the incarnation knows.
+      let (tail, generation) = (tail, log.generation)
+      let isKnown = try state.withLock { state throws(AofError) in
+        try state.check(incarnation)
+        return state.generation == generation
+      }
+      guard isKnown else {
+        end(incarnation, cut)
+        throw cut
+      }
       guard case .take(let repeated) = PieceDecision(start..<start + UInt64(bytes.count), tail: tail) else { return .early }
       let comparison = try log.compare(UnsafeRawBufferPointer(rebasing: bytes[..<repeated]), at: LSN(rawValue: start))
       if case .cold(let range) = comparison { return .cold(range) }

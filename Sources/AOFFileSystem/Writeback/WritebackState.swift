@@ -25,6 +25,8 @@ struct WritebackState {
   private var isAsking = false
 
   private(set) var incarnation: UInt32 = 0
+  /// Which life of the log's end the incarnation knows: a cut begins another one.
+  private(set) var generation: Generation
   /// The newest one that a LOOKUP was answered with.
   private var announced: UInt32 = 0
   /// Why the last incarnation ended.
@@ -35,6 +37,8 @@ struct WritebackState {
 
   /// Open handles that can write.
   private(set) var writers = 0
+
+  init(generation: Generation) { self.generation = generation }
 
   // MARK: Incarnations
 
@@ -62,12 +66,14 @@ struct WritebackState {
     if incarnation == self.incarnation { underWay -= 1 } else { staleUnderWay -= 1 }
   }
 
-  /// Gives up the kernel's inode. Returns who is to get the error; nil if the incarnation has ended before.
-  mutating func end(_ incarnation: UInt32, _ error: AofError) -> [Completion]? {
+  /// Gives up the kernel's inode; the next incarnation knows `generation`. Returns who is to get the error; nil if the
+  /// incarnation has ended before.
+  mutating func end(_ incarnation: UInt32, _ error: AofError, generation: Generation) -> [Completion]? {
     guard incarnation == self.incarnation else { return nil }
     staleUnderWay += underWay
     underWay = 0
     self.incarnation &+= 1
+    self.generation = generation
     failure = error
     held.removeAll()
     defer { (parked, waiting) = ([], []) }
