@@ -30,14 +30,14 @@ import Testing
     }
 
     /// Starts a read that waits; its answer comes to the monitor.
-    func startRead(_ handle: HandleID) throws -> Monitor<Result<String, AofError>?> {
+    func startRead(_ handle: HandleID, for waiter: any Waiter = PatientWaiter()) throws -> Monitor<Result<String, AofError>?> {
       let answer = Monitor<Result<String, AofError>?>(nil)
       var bytes = [UInt8](repeating: 0, count: 4096)
       let started = try bytes.withUnsafeMutableBytes {
         try files.read(handle, at: 0, into: $0, flags: OpenFlags(rawValue: O_RDONLY), fillsCache: false)
       }
       guard case .later(let work) = started else { return answer }
-      work.start { result in
+      work.start(for: waiter) { result in
         answer.change { $0 = result.map { String(decoding: $0.buffer, as: UTF8.self) } }
       }
       return answer
@@ -120,6 +120,25 @@ import Testing
       #expect(failure?.errno == EINTR)
       fixture.files.prepareToEnd()
       #expect(try second.wait { $0 }.get() == "", "the end of the mount is the end of the file")
+    }
+  }
+
+  @Test func anInterruptedReadTakesNothingAway() throws {
+    try withFiles { fixture in
+      let handle = try fixture.openEvents()
+      let waiter = TestWaiter()
+      let answer = try fixture.startRead(handle, for: waiter)
+      waiter.interrupt()
+      let polled = Monitor(false)
+      #expect(try !fixture.files.poll(handle) { polled.change { $0 = true } })
+      fixture.manager.observation.report(.mount("/mnt"))
+      polled.wait { $0 ? () : nil }
+      // What woke the poll wakes the read too, and the feed's next action comes behind that.
+      let passed = Monitor(false)
+      fixture.files.events.whenReadable(from: 0) { passed.change { $0 = true } }
+      passed.wait { $0 ? () : nil }
+      #expect(answer.withLock { $0 == nil })
+      #expect(try fixture.read(handle)?.contains("/mnt") == true)
     }
   }
 

@@ -240,6 +240,33 @@ extension MountTests {
       process.signal(SIGCONT)
     }
 
+    @Test("§ctl-events: what comes after a signal has ended a read is there for the next one")
+    func interruptedEvents() throws {
+      try withMount { mount in
+        try mount.makeLog("log", pattern(1000))
+        let program = """
+          import fcntl,json,os,signal,sys
+          file=os.open(sys.argv[1]+'/events',os.O_RDONLY)
+          text=b''
+          while text.count(b'\\n')<1: text+=os.read(file,65536)
+          class Stop(Exception): pass
+          def stop(*_): raise Stop
+          signal.signal(signal.SIGALRM,stop)
+          signal.setitimer(signal.ITIMER_REAL,0.2,0.2)
+          try:
+            while True: text+=os.read(file,65536)
+          except Stop: signal.setitimer(signal.ITIMER_REAL,0)
+          with open(sys.argv[1]+'/command','w') as command: command.write('seal log\\n')
+          with open(sys.argv[1]+'/command','w') as command: command.write('checkpoint\\n')
+          while b'"event":"checkpoint"' not in text: text+=os.read(file,65536)
+          numbers=[json.loads(line)['seq'] for line in text.splitlines()]
+          if numbers!=list(range(len(numbers))): sys.exit(text.decode())
+          """
+        let result = try run(["python3", "-c", program, mount[".ctl"]])
+        #expect(result.status == 0, "\(result.errors)")
+      }
+    }
+
     @Test("§ctl-wait: wait returns when the watermark is there, and holds nobody up")
     func wait() throws {
       try withMount { mount in
