@@ -42,7 +42,7 @@ package enum ControlParser {
     }
     guard isEnded || !verb.needsNewline else {
       throw AofError(
-        .invalidArgument, "\(verb.rawValue) was not ended by a newline, so its number may be cut short",
+        .invalidArgument, "\(verb.rawValue) was not ended by a newline, so it may be cut short",
         remedy: "write the whole line, with its newline, at once")
     }
     var arguments = try ControlArguments(verb: verb, words: words.dropFirst(), scope: scope)

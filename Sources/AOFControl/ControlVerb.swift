@@ -61,7 +61,7 @@ package enum ControlVerb: String, CaseIterable, Sendable {
   }
 
   /// Whether a command without its newline must not act: a buffered writer may have split a number or a name.
-  var needsNewline: Bool { [.trim, .truncate, .wait, .restore, .purge].contains(self) }
+  var needsNewline: Bool { [.create, .trim, .truncate, .wait, .restore, .purge].contains(self) }
 
   /// Every verb's name, for messages.
   static var list: String { allCases.map(\.rawValue).joined(separator: ", ") }

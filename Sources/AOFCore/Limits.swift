@@ -53,6 +53,7 @@ public enum Limits {
   /// The largest request that the kernel sends, in bytes.
   public static let maximumRequest = 1 << 20
 
-  /// The longest command that a control file takes, in bytes.
-  public static let maximumCommand = 1 << 20
+  /// The longest message that a control file takes, in bytes. Well below the largest request: a request that is longer may be
+  /// a part of a message that the kernel has cut, at the page of some kernel's at which its buffer begins.
+  public static let maximumCommand = maximumRequest - (64 << 10)
 }

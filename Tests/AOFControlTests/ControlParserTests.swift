@@ -24,9 +24,9 @@ private func refusal(_ text: String, _ scope: ControlScope = .store) throws -> A
     let expected: [(String, ControlCommand)] = [
       ("help", .help), ("seal", .seal(.unnamed)), ("seal a/b.log", .seal(log)),
       ("checkpoint", .checkpoint(.unnamed)), ("checkpoint a/b.log", .checkpoint(log)),
-      ("create a/b.log", .create(path, chunkSize: nil)),
-      ("create a/b.log chunk_size=128KiB", .create(path, chunkSize: .minimum)),
-      ("create chunk_size=64M a/b.log", .create(path, chunkSize: .standard)),
+      ("create a/b.log\n", .create(path, chunkSize: nil)),
+      ("create a/b.log chunk_size=128KiB\n", .create(path, chunkSize: .minimum)),
+      ("create chunk_size=64M a/b.log\n", .create(path, chunkSize: .standard)),
       ("evict", .evict(.unnamed)), ("evict a/b.log", .evict(log)), ("hydrate", .hydrate(.unnamed, nil)),
       ("hydrate a/b.log", .hydrate(log, nil)), ("hydrate a/b.log 0-131072", .hydrate(log, 0..<131_072)),
       ("hydrate a/b.log 7-7", .hydrate(log, 7..<7)),
@@ -96,15 +96,15 @@ private func refusal(_ text: String, _ scope: ControlScope = .store) throws -> A
   }
 
   @Test(arguments: [
-    "create", "objects", "trim 5\n", "trim\n", "truncate a\n", "trim a x\n", "trim a -1\n", "trim a 1 2\n",
+    "create\n", "create a", "objects", "trim 5\n", "trim\n", "truncate a\n", "trim a x\n", "trim a -1\n", "trim a 1 2\n",
     "trim a 1 timeout=\n", "trim a 1 timeout=-1\n", "trim a 1 timeout=1w\n", "trim a 1 timeout=86401\n",
     "truncate a 1 timeout=99999999999999999999\n", "truncate a timeout=1\n", "seal a timeout=1",
     "trim a 9223372036854775808\n", "trim a 99999999999999999999999\n", "hydrate a 5", "hydrate a 5-",
     "hydrate a -5",
     "hydrate a 9-5", "hydrate a 1-2-3", "hydrate a +1-2", "seal a b", "help me", "seal chunk_size=1K",
     "seal a=b",
-    "create a chunk_size=3", "create a chunk_size=", "create a chunk_size=64K", "create a chunk_size=8G",
-    "create a chunk_size=128K chunk_size=128K", "verify remote=maybe", "verify format=xml", "create /",
+    "create a chunk_size=3\n", "create a chunk_size=\n", "create a chunk_size=64K\n", "create a chunk_size=8G\n",
+    "create a chunk_size=128K chunk_size=128K\n", "verify remote=maybe", "verify format=xml", "create /\n",
     "seal \"\"",
     "seal ..", "seal a/../b", "status a b",
     "wait a\n", "wait durable=1\n", "wait a durable=1 remote=1\n", "wait a durable=x\n", "wait a durable=\n",
@@ -124,8 +124,8 @@ private func refusal(_ text: String, _ scope: ControlScope = .store) throws -> A
     #expect(try parse("trim 10\n", .log) == [.trim(.unnamed, 10, timeout: nil)])
     #expect(try parse("objects", .log) == [.objects(.unnamed)])
     #expect(try refusal("seal other.log", .log).remedy.contains(".ctl/command"))
-    _ = try refusal("create", .log)
-    _ = try refusal("create x", .log)
+    _ = try refusal("create\n", .log)
+    _ = try refusal("create x\n", .log)
   }
 
   @Test func overLongInputIsRefused() throws {

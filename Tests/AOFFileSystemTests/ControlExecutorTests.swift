@@ -32,7 +32,7 @@ import Testing
 
   @Test func aLogGoesThroughItsWholeLife() throws {
     try withExecutor { manager, executor, evicted in
-      #expect(run(executor, "create d/a.log chunk_size=256KiB").error == nil)
+      #expect(run(executor, "create d/a.log chunk_size=256KiB\n").error == nil)
       let log = try manager.openLog(LogPath("d/a.log"))
       #expect(log.chunkSize.byteCount == .kibibytes(256))
       let bytes = [UInt8](repeating: 7, count: 300_000)
@@ -58,11 +58,11 @@ import Testing
   @Test func noLogIsCreatedWhereTheControlDirectoryWouldHideIt() throws {
     try withExecutor { manager, executor, _ in
       for name in [".ctl", ".ctl/a", "/.ctl//logs/a"] {
-        let answer = run(executor, "create \(name)")
+        let answer = run(executor, "create \(name)\n")
         #expect(answer.error?.code == .notPermitted && answer.text.contains("control directory"))
       }
       #expect(manager.logs().isEmpty && manager.children(of: .root).isEmpty)
-      #expect(run(executor, "create a/.ctl/b").error == nil)
+      #expect(run(executor, "create a/.ctl/b\n").error == nil)
     }
   }
 
@@ -94,11 +94,11 @@ import Testing
     try withExecutor { manager, executor, _ in
       _ = try manager.createLog(AofConfig(name: "d/a"))
       let cases: [(String, Int32)] = [
-        ("frob", EINVAL), ("seal nope", ENOENT), ("seal d", EISDIR), ("create d/a", EEXIST),
+        ("frob", EINVAL), ("seal nope", ENOENT), ("seal d", EISDIR), ("create d/a\n", EEXIST),
         ("trim d/a 1\n", EINVAL),
         ("truncate d/a 1\n", EINVAL), ("trim nope 1\n", ENOENT), ("objects nope", ENOENT),
         ("status nope", ENOENT),
-        ("create \"\\377\"", EINVAL), ("seal \(String(repeating: "n", count: 256))", ENAMETOOLONG),
+        ("create \"\\377\"\n", EINVAL), ("seal \(String(repeating: "n", count: 256))", ENAMETOOLONG),
       ]
       for (command, errno) in cases {
         let answer = run(executor, command)

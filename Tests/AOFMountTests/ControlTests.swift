@@ -75,6 +75,24 @@ extension MountTests {
       }
     }
 
+    @Test("§ctl-command: of a message that the kernel cuts into several requests nothing is done", arguments: [0, 16])
+    func overLong(misalignment: Int) throws {
+      try withMount { mount in
+        let padding = String(repeating: "\n", count: (1 << 20) - misalignment - "create one\ncreate big".count)
+        let message = Array("create one\n\(padding)create bigname-123456\n\(String(repeating: "\n", count: 100_000))frob\n".utf8)
+        let pages = UnsafeMutableRawBufferPointer.allocate(byteCount: message.count + misalignment, alignment: 4096)
+        defer { pages.deallocate() }
+        let buffer = UnsafeMutableRawBufferPointer(rebasing: pages[misalignment...])
+        buffer.copyBytes(from: message)
+        let handle = try mount.open(".ctl/command", O_RDWR)
+        #expect(outcome { try check(write(handle.fd, buffer.baseAddress, buffer.count)) } == "EINVAL")
+        #expect(String(decoding: try handle.read(4096, at: 0), as: UTF8.self).contains("too long"))
+        #expect(try names(in: mount.point).isEmpty)
+        #expect(try mount.control("create cut").outcome == "EINVAL")
+        #expect(try names(in: mount.point).isEmpty)
+      }
+    }
+
     @Test("several commands in one write are tried in order; the errno is the first failure's")
     func several() throws {
       try withMount { mount in
@@ -89,11 +107,11 @@ extension MountTests {
     @Test("create makes a log with a chunk size of its own")
     func create() throws {
       try withMount { mount in
-        #expect(try mount.control("create big chunk_size=1MiB").outcome == "ok")
+        #expect(try mount.control("create big chunk_size=1MiB\n").outcome == "ok")
         try mount.makeLog("small", [1])
-        #expect(try mount.control("create big chunk_size=1MiB").outcome == "EEXIST")
-        #expect(try mount.control("create odd chunk_size=100000").outcome == "EINVAL")
-        #expect(try mount.control("create tiny chunk_size=64KiB").outcome == "EINVAL")
+        #expect(try mount.control("create big chunk_size=1MiB\n").outcome == "EEXIST")
+        #expect(try mount.control("create odd chunk_size=100000\n").outcome == "EINVAL")
+        #expect(try mount.control("create tiny chunk_size=64KiB\n").outcome == "EINVAL")
         #expect(outcome { try status(mount["odd"]) } == "ENOENT")
         #expect(try status(mount["big"]).st_size == 0)
       }

@@ -203,7 +203,7 @@ class Cases:
             append(daemon.path("log"), b"x")
             inputs = [b"\0", b"\0" * 4096, b"seal\0", b"seal log\0", b"\n" * 1000, b"\xff" * 500, b"a" * (1 << 20), b"\"" * 4000,
                       b"seal " * 10_000, b"purge \"", b"restore id=99999999999999999999\n", b"trim log -1\n", b"status\r\n",
-                      b"verify format=", b"seal ../../etc/passwd", b"seal /etc/passwd", b"create .ctl/x", b"create a/../b"]
+                      b"verify format=", b"seal ../../etc/passwd", b"seal /etc/passwd", b"create .ctl/x\n", b"create a/../b\n"]
             inputs += [bytes(chance.randrange(256) for _ in range(chance.randrange(1, 300))) for _ in range(200)]
             allowed = {None, "EINVAL", "ENOENT", "ENAMETOOLONG", "EPERM", "EISDIR"}
 

@@ -36,7 +36,7 @@ enum ControlCommandTarget {
 
   static var seeds: [[UInt8]] {
     [
-      "seal", "seal nginx/access.log\ncheckpoint\n", "create \"a b\" chunk_size=1MiB", "hydrate log 0-131072",
+      "seal", "seal nginx/access.log\ncheckpoint\n", "create \"a b\" chunk_size=1MiB\n", "hydrate log 0-131072",
       "verify log remote=yes format=json", "trim log 4096\n", "truncate \"\\x22\\042\\n\" 18446744073709551615\n",
       "evict =", "objects a\tb", "status \u{e9}", "help\n\n\nhelp", "seal \"", "seal a b", "a\u{85}b\u{2028}",
     ].map { Array($0.utf8) }
