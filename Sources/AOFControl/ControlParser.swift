@@ -4,8 +4,8 @@ import AOFCore
 package enum ControlParser {
   /// Understands every line, or none: a mistake in one line lets nothing happen.
   ///
-  /// - Throws: `invalidArgument` naming the line, if there are several; `tooLarge` past
-  ///   `Limits.maximumCommand`; as ``LogPath`` for impossible names.
+  /// - Throws: `invalidArgument` naming the line, if there are several, and past `Limits.maximumCommand` and
+  ///   `Limits.commandsInMessage`; as ``LogPath`` for impossible names.
   package static func commands(_ bytes: [UInt8], scope: ControlScope) throws(AofError) -> [ControlCommand] {
     guard bytes.count <= Limits.maximumCommand else {
       throw AofError(
@@ -23,6 +23,11 @@ package enum ControlParser {
         guard lines.contains(where: { $0.endIndex < bytes.endIndex - 1 && !$0.isEmpty }) else { throw error }
         throw AofError(
           error.code, "line \(index + 1): \(error.message)", remedy: error.remedy, cause: error.cause)
+      }
+      guard commands.count <= Limits.commandsInMessage else {
+        throw AofError(
+          .invalidArgument, "more than \(Limits.commandsInMessage) commands in one message",
+          remedy: "write them in several messages")
       }
     }
     return commands

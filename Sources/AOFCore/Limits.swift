@@ -56,4 +56,10 @@ public enum Limits {
   /// The longest message that a control file takes, in bytes. Well below the largest request: a request that is longer may be
   /// a part of a message that the kernel has cut, at the page of some kernel's at which its buffer begins.
   public static let maximumCommand = maximumRequest - (64 << 10)
+
+  /// The most commands that a message may hold.
+  public static let commandsInMessage = 4096
+
+  /// Where the answer to a message has this length, in bytes, what its further commands answer is left out, but for a failure.
+  public static let longAnswer = 1 << 20
 }

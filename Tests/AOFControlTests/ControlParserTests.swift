@@ -132,6 +132,9 @@ private func refusal(_ text: String, _ scope: ControlScope = .store) throws -> A
     let most = String(repeating: "\n", count: Limits.maximumCommand)
     #expect(try parse(most).isEmpty)
     #expect(try refusal(most + "\n").message.contains("too long"))
+    let commands = String(repeating: "\nseal\n", count: Limits.commandsInMessage)
+    #expect(try parse(commands).count == Limits.commandsInMessage)
+    #expect(try refusal(commands + "seal").message.contains("more than"))
   }
 
   @Test func messagesDoNotRepeatAllOfTheGarbage() throws {

@@ -170,6 +170,19 @@ import Testing
     }
   }
 
+  @Test func theAnswerToALongMessageIsCutAndStillTellsOfTheFailure() throws {
+    try withExecutor { _, executor, _ in
+      let help = run(executor, "help").text.utf8.count
+      let commands = Limits.longAnswer / help + 10
+      let answer = run(executor, String(repeating: "help\n", count: commands))
+      #expect(answer.error == nil && answer.text.utf8.count < Limits.longAnswer + help + 100)
+      #expect(answer.text.hasSuffix("cut here: the answers to 9 more commands\n"))
+      let failed = run(executor, String(repeating: "help\n", count: commands) + "seal nope\n")
+      #expect(failed.error?.errno == ENOENT && failed.text.contains("cut here: the answers to 9 more commands\nerror: "))
+      #expect(failed.text.utf8.count < Limits.longAnswer + help + 300)
+    }
+  }
+
   @Test func aStoreWithoutLogsHasNothingToFail() throws {
     try withExecutor { _, executor, _ in
       for verb in ["seal", "checkpoint", "evict", "hydrate", "verify"] {

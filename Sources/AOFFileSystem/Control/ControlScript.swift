@@ -11,13 +11,34 @@ extension ControlExecutor {
     var rest: ArraySlice<ControlCommand>
     let defaultLog: LogID?
     var text = ""
+    /// Of how many commands the answers are left out.
+    private var omitted = 0
+
+    init(_ commands: [ControlCommand], defaultLog: LogID?) {
+      rest = commands[...]
+      self.defaultLog = defaultLog
+    }
 
     /// Adds the answer to one command. Returns the whole answer if that was the last that is tried.
     mutating func take(_ answer: ControlAnswer) -> ControlAnswer? {
+      guard let error = answer.error else {
+        if text.utf8.count < Limits.longAnswer { text += answer.text } else { omitted += 1 }
+        return nil
+      }
+      tellOmitted()
       text += answer.text
-      guard let error = answer.error else { return nil }
       if !rest.isEmpty { text += "not tried after this failure: \(rest.count) more command\(rest.count == 1 ? "" : "s")\n" }
       return ControlAnswer(text: text, error: error)
+    }
+
+    /// The answer when all has gone well.
+    mutating func end() -> ControlAnswer {
+      tellOmitted()
+      return ControlAnswer(text: text, error: nil)
+    }
+
+    private mutating func tellOmitted() {
+      if omitted > 0 { text += "cut here: the answers to \(omitted) more command\(omitted == 1 ? "" : "s")\n" }
     }
   }
 
@@ -41,7 +62,7 @@ extension ControlExecutor {
     } catch {
       return finish(ControlAnswer(text: "error: \(error)\n", error: error), whenDone)
     }
-    carryOn(Script(rest: commands[...], defaultLog: defaultLog), resume, whenDone)
+    carryOn(Script(commands, defaultLog: defaultLog), resume, whenDone)
   }
 
   /// As the above, and waits for it.
@@ -73,7 +94,7 @@ extension ControlExecutor {
       }
       if let answer = script.take(execute(command, defaultLog: script.defaultLog)) { return finish(answer, whenDone) }
     }
-    finish(ControlAnswer(text: script.text, error: nil), whenDone)
+    finish(script.end(), whenDone)
   }
 
   private func finish(_ answer: ControlAnswer, _ whenDone: @Sendable (ControlAnswer) -> Void) {
