@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <sys/fsuid.h>
 #include <sys/ioctl.h>
-#include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/pidfd.h>
 #include <sys/uio.h>
@@ -20,10 +19,6 @@
 
 #ifndef RWF_NOAPPEND
 #define RWF_NOAPPEND 0x20
-#endif
-
-#ifndef MADV_POPULATE_READ
-#define MADV_POPULATE_READ 22
 #endif
 
 const int TEST_O_DSYNC = O_DSYNC, TEST_O_SYNC = O_SYNC, TEST_O_DIRECT = O_DIRECT;
@@ -55,12 +50,6 @@ ssize_t test_pwritev2(int fd, const void *bytes, size_t count, off_t offset, int
   struct iovec vector = {.iov_base = (void *)bytes, .iov_len = count};
   return pwritev2(fd, &vector, 1, offset, flags);
 }
-
-int test_start_writing(int fd, off_t offset, off_t length) {
-  return sync_file_range(fd, offset, length, SYNC_FILE_RANGE_WRITE);
-}
-
-int test_populate(void *address, size_t length) { return madvise(address, length, MADV_POPULATE_READ); }
 
 int test_fallocate(int fd, int mode, off_t offset, off_t length) {
   return fallocate(fd, mode, offset, length);

@@ -15,10 +15,6 @@ int test_record_lock(int fd, int type);
 int test_inode_flags(int fd, int *flags);
 /// pwritev2 with one buffer.
 ssize_t test_pwritev2(int fd, const void *bytes, size_t count, off_t offset, int flags);
-/// sync_file_range that starts to write dirty pages and waits for none.
-int test_start_writing(int fd, off_t offset, off_t length);
-/// Makes pages of a mapping be there, and fails where touching them would be SIGBUS.
-int test_populate(void *address, size_t length);
 int test_fallocate(int fd, int mode, off_t offset, off_t length);
 int test_renameat2(const char *from, const char *to, unsigned flags);
 ssize_t test_copy_file_range(int from, int to, size_t count);
