@@ -27,12 +27,6 @@ import Testing
 
   private var manifest: URL { store.file("manifest.sqlite") }
 
-  private func removeManifest(of store: TestStore) throws {
-    for suffix in ["", "-wal", "-shm"] {
-      try? FileManager.default.removeItem(at: store.file("manifest.sqlite" + suffix))
-    }
-  }
-
   /// Everything of `log`, up to its tail, is what was appended, and the store is sound.
   private func expect(_ count: Int, of log: String, in store: TestStore, _ expected: [UInt8]) throws {
     let log = try store.log(log)
@@ -65,7 +59,7 @@ import Testing
     try log.append(Array(bytes[1000..<50_000]))
     try log.sync()
     let copy = try store.crashed()
-    try removeManifest(of: copy)
+    try copy.removeManifest()
     let report = try AofManager.recover(copy.path)
     #expect(!report.wasSound && report.oldManifest == nil)
     #expect(report.logs.map(\.path.description).contains("d/log"))
@@ -81,7 +75,7 @@ import Testing
   /// What no checksum covers is not taken: without the manifest nothing tells what the sealed, unpublished part held.
   @Test func whatNothingProvesIsKeptAside() throws {
     try store.close()
-    try removeManifest(of: store)
+    try store.removeManifest()
     let report = try AofManager.recover(store.path)
     try expect(300_000, of: "d/log", in: store, bytes)
     #expect(report.notes.contains { $0.contains("cannot be proven") }, "\(report.notes)")
@@ -121,7 +115,7 @@ import Testing
     try alone.log("a").append(Array(bytes[..<100_000]))
     try alone.log("a").sync()
     let copy = try alone.crashed()
-    try removeManifest(of: copy)
+    try copy.removeManifest()
     try FileManager.default.removeItem(at: copy.file("remote"))
     let id = try alone.log("a").id
     copy.options.chunkSize = nil

@@ -80,6 +80,13 @@ final class TestStore {
 
   func file(_ name: String) -> URL { URL(fileURLWithPath: path).appendingPathComponent(name) }
 
+  /// Loses the manifest of a store that is not open.
+  func removeManifest() throws {
+    for name in try FileManager.default.contentsOfDirectory(atPath: path) where name.hasPrefix("manifest.sqlite") {
+      try FileManager.default.removeItem(at: file(name))
+    }
+  }
+
   /// The WAL's segment files, oldest first.
   func segments() throws -> [URL] {
     try FileManager.default.contentsOfDirectory(atPath: path + "/wal").filter { $0.hasSuffix(".wal") }.sorted()

@@ -28,6 +28,24 @@ struct LocalFrames {
     return bytes
   }
 
+  /// What there is of the bytes of one frame: fewer where the file ends, none without one.
+  func present(at lsn: LSN, _ count: Int) throws(AofError) -> [UInt8] {
+    var bytes = [UInt8](repeating: 0, count: count)
+    let offset = chunkSize.chunkOffset(for: lsn)
+    var found = 0
+    do throws(AofError) {
+      let key = LocalChunkStore.Key(log: log, chunk: chunkSize.chunkID(for: lsn))
+      try bytes.withTypedMutableBytes { buffer throws(AofError) in
+        found = try chunks.withFile(key, creating: false) { file throws(AofError) in
+          try file.file.read(into: buffer, at: offset)
+        }
+      }
+    } catch where error.code == .notFound {
+      return []
+    }
+    return Array(bytes.prefix(found))
+  }
+
   /// What is wrong with the frame's bytes; nil if they match its checksum. - Throws: local failures.
   func fault(at lsn: LSN, _ frame: FrameRecord) throws(AofError) -> String? {
     do throws(AofError) {

@@ -9,10 +9,31 @@ import AOFSystem
 struct LogRebuild {
   /// What the WAL has of a log.
   struct Frames {
-    var generation: Generation
+    /// Where the frames of each generation begin.
+    private var starts: [Generation: LSN] = [:]
+    /// The highest one.
+    private(set) var generation: Generation
     /// Of the highest generation.
-    var first: LSN
-    var end: LSN
+    private(set) var end: LSN
+
+    init(_ frame: WALFrameHeader) {
+      generation = frame.generation
+      end = frame.range.upperBound
+      starts[generation] = frame.lsn
+    }
+
+    mutating func add(_ frame: WALFrameHeader) {
+      starts[frame.generation] = min(starts[frame.generation] ?? frame.lsn, frame.lsn)
+      let end = frame.range.upperBound
+      self.end = frame.generation == generation ? max(self.end, end) : frame.generation > generation ? end : self.end
+      generation = max(generation, frame.generation)
+    }
+
+    /// Where the frames of the highest generation begin.
+    var first: LSN { starts[generation] ?? end }
+
+    /// Where the frames of later generations begin; nil without any.
+    func start(after generation: Generation) -> LSN? { starts.filter { $0.key > generation }.values.min() }
   }
 
   let id: LogID
@@ -27,9 +48,11 @@ struct LogRebuild {
   let object: ObjectCheck?
 
   private(set) var extents: [AofChunkRecord] = []
-  private(set) var notes: [String] = []
+  var notes: [String] = []
   /// Whether bytes were lost that the log may have had.
-  private(set) var isCut = false
+  var isCut = false
+  /// What became void after the sources were written.
+  private var cuts = Cuts()
 
   init(
     _ id: LogID, old: AofDescriptorRecord?, oldExtents: [AofChunkRecord], remote: RemoteLogRecord?,
@@ -52,18 +75,19 @@ struct LogRebuild {
     let stated = max(old?.head ?? .zero, remote?.headLSN ?? .zero)
     let isUnknown = old == nil && remote == nil
     let head = isUnknown ? frames?.first ?? .zero : stated
+    cuts = findCuts()
     var record = AofDescriptorRecord(
       id: id, chunkSize: chunkSize, dataDirectory: dataDirectory, walDirectory: walDirectory, head: head)
     let sealed = try findExtents(from: head)
     record.sealed = sealed
-    record.remote = extents.prefix { $0.object != nil }.last?.range.upperBound ?? head
+    record.remote = extents.prefix { $0.object != nil }.last?.range.upperBound ?? min(head, sealed)
     // Where the head lies within a lost extent, what follows is the head.
     record.head = min(head, sealed)
     (record.applied, record.appliedFrames) = try findApplied(from: sealed)
     record.generation = max(old?.generation ?? .first, remote?.generation ?? .first)
-    // A cut that only the old manifest knew of shows in the frames that were appended after it.
-    if old == nil, let frames { record.generation = max(record.generation, frames.generation) }
-    record.generationStart = min(old?.generationStart ?? record.applied, record.applied)
+    // A cut that neither knows of shows in the frames that were appended after it.
+    if let frames { record.generation = max(record.generation, frames.generation) }
+    record.generationStart = min(cuts.unknown ?? old?.generationStart ?? record.applied, record.applied)
     record.failure = old?.failure
     if let old, record.applied < old.applied {
       isCut = true
@@ -77,18 +101,29 @@ struct LogRebuild {
   /// Takes extents that follow each other, for as long as there are any.
   private mutating func findExtents(from head: LSN) throws(AofError) -> LSN {
     var published: [LSN: RemoteExtentRecord] = [:]
-    for extent in remoteExtents { published[extent.key.range.lowerBound] = extent }
+    var split: [LSN: RemoteExtentRecord] = [:]
+    for extent in remoteExtents {
+      let range = extent.key.range
+      if range.upperBound <= cuts.published {
+        published[range.lowerBound] = extent
+      } else if range.lowerBound < cuts.published {
+        split[range.lowerBound] = extent
+      }
+    }
     var local: [LSN: AofChunkRecord] = [:]
-    for extent in oldExtents { local[extent.range.lowerBound] = extent }
+    for extent in oldExtents where extent.range.lowerBound < cuts.local { local[extent.range.lowerBound] = extent }
     // The remote's first: a merged extent begins before the parts of it that the manifest may still have.
     var position = published.filter { $0.value.key.range.contains(head) }.keys.max()
-      ?? local.filter { $0.value.range.contains(head) }.keys.max() ?? head
+      ?? local.filter { $0.value.range.contains(head) }.keys.max()
+      ?? split.filter { $0.value.key.range.contains(head) }.keys.max() ?? head
     while true {
       let next: AofChunkRecord?
       if let extent = published[position] {
-        next = try resident(describe(extent, local[position]))
+        next = try takePublished(describe(extent, local[position]))
       } else if let extent = local[position] {
         next = try take(extent)
+      } else if let extent = split[position] {
+        next = try shorten(describe(extent, nil), to: cuts.published)
       } else {
         next = nil
       }
@@ -112,6 +147,13 @@ struct LogRebuild {
       sealedAt: frames.last?.time ?? UnixTime(rawValue: 0), object: stored)
   }
 
+  /// An extent of the remote, unless the disk has what was appended after a cut that the remote was not told of.
+  private mutating func takePublished(_ extent: AofChunkRecord) throws(AofError) -> AofChunkRecord? {
+    let extent = try resident(extent)
+    guard cuts.unknown != nil, try isOverwritten(extent) else { return extent }
+    return try shorten(extent, to: extent.range.upperBound)
+  }
+
   /// The extent with the residency that the disk shows.
   private func resident(_ extent: AofChunkRecord) throws(AofError) -> AofChunkRecord {
     var extent = extent
@@ -131,6 +173,7 @@ struct LogRebuild {
 
   /// An extent that only the old manifest has: whole if an object holds it, else as far as the disk does.
   private mutating func take(_ extent: AofChunkRecord) throws(AofError) -> AofChunkRecord? {
+    if extent.range.upperBound > cuts.local { return try shorten(extent, to: cuts.local) }
     var extent = try resident(extent)
     if object == nil, extent.object != nil { return extent }
     extent.object = nil
@@ -144,7 +187,7 @@ struct LogRebuild {
       frames: Array(extent.frames.prefix(sound)), sealedAt: extent.sealedAt)
   }
 
-  private var local: LocalFrames { LocalFrames(localChunks, log: id, chunkSize: chunkSize) }
+  var local: LocalFrames { LocalFrames(localChunks, log: id, chunkSize: chunkSize) }
 
   // MARK: What was applied
 
@@ -154,7 +197,7 @@ struct LogRebuild {
     var lsn = sealed
     var frames: [FrameRecord] = []
     for frame in old.appliedFrames {
-      guard try local.fault(at: lsn, frame) == nil else { break }
+      guard lsn + Int(frame.length) <= cuts.local, try local.fault(at: lsn, frame) == nil else { break }
       frames.append(frame)
       lsn = lsn + Int(frame.length)
     }

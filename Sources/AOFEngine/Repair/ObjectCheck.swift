@@ -58,6 +58,27 @@ struct ObjectCheck {
     return (object, info.frames.map { FrameRecord(length: $0.length, checksum: $0.crc32c, time: $0.time) })
   }
 
+  /// The bytes of one frame, which match its checksum.
+  /// - Throws: `corrupt`; `remoteFailure`, also if the object is gone.
+  func content(of object: StoredObject, _ frame: FrameRecord, _ index: Int) throws(AofError) -> [UInt8] {
+    guard object.frameLengths.indices.contains(index) else {
+      throw AofError(.corrupt, "\(object.key) has fewer frames than its extent")
+    }
+    let offset = object.frameLengths[..<index].reduce(0) { $0 + UInt64($1) }
+    var compressed = [UInt8](repeating: 0, count: Int(object.frameLengths[index]))
+    let key = try ObjectKey(parsing: object.key)
+    try compressed.withTypedMutableBytes { bytes throws(AofError) in try chunks.read(key, at: offset, into: bytes) }
+    var plain = [UInt8](repeating: 0, count: Int(frame.length))
+    let decompressor = try FrameDecompressor()
+    try compressed.withTypedBytes { compressed throws(AofError) in
+      try plain.withTypedMutableBytes { plain throws(AofError) in try decompressor.decompress(compressed, into: plain) }
+    }
+    guard plain.withUnsafeBytes({ CRC32C.checksum($0) }) == frame.checksum else {
+      throw AofError(.corrupt, "the remote's bytes do not match their checksum either")
+    }
+    return plain
+  }
+
   private func checkTrailer(
     _ object: StoredObject, _ key: ObjectKey, from offset: UInt64, _ checksum: UInt32
   ) throws(AofError) {

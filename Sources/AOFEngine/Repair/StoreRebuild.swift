@@ -74,15 +74,7 @@ struct StoreRebuild {
   }
 
   private mutating func note(_ frame: WALFrameHeader) {
-    let end = frame.lsn + Int(frame.length)
-    guard var known = frames[frame.logID], known.generation >= frame.generation else {
-      frames[frame.logID] = LogRebuild.Frames(generation: frame.generation, first: frame.lsn, end: end)
-      return
-    }
-    guard known.generation == frame.generation else { return }
-    known.first = min(known.first, frame.lsn)
-    known.end = max(known.end, end)
-    frames[frame.logID] = known
+    frames[frame.logID, default: LogRebuild.Frames(frame)].add(frame)
   }
 
   private mutating func replayWals() throws(AofError) {
@@ -98,8 +90,9 @@ struct StoreRebuild {
       var isLost = false
       for place in logs.indices {
         guard let log = recovery.logs[logs[place].log.id] else { continue }
+        let tookAppends = logs[place].log.failure == nil
         logs[place].log = log.recovered
-        guard let end = frames[log.record.id]?.end, end > log.tail, log.record.failure == nil else { continue }
+        guard let end = frames[log.record.id]?.end, end > log.tail, tookAppends else { continue }
         isLost = true
         notes.append(
           "log \(log.record.id): the WAL has frames up to LSN \(end), and what lies before them from LSN \(log.tail) on "

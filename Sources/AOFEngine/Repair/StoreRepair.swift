@@ -1,4 +1,3 @@
-import AOFCompression
 import AOFCore
 import AOFFormat
 import AOFManifest
@@ -80,7 +79,7 @@ struct StoreRepair {
       throw AofError(.corrupt, "the manifest knows no object of it")
     }
     let (lsn, frame) = (extent.start(ofFrame: index), extent.frames[index])
-    let bytes = try fetch(object, frame, index, from: chunks)
+    let bytes = try ObjectCheck(chunks).content(of: object, frame, index)
     let path = chunkFile(log, extent.chunk)
     guard environment.disk.exists(path) else {
       setResident(false, extent, index)
@@ -98,27 +97,6 @@ struct StoreRepair {
     repaired.append(
       "\(Self.place(extent, index)): brought back from the remote"
         + (copy.map { "; what was there is in \($0)" } ?? ""))
-  }
-
-  private func fetch(
-    _ object: StoredObject, _ frame: FrameRecord, _ index: Int, from chunks: RemoteChunkStore
-  ) throws(AofError) -> [UInt8] {
-    guard object.frameLengths.indices.contains(index) else {
-      throw AofError(.corrupt, "\(object.key) has fewer frames than its extent")
-    }
-    let offset = object.frameLengths[..<index].reduce(0) { $0 + UInt64($1) }
-    var compressed = [UInt8](repeating: 0, count: Int(object.frameLengths[index]))
-    let key = try ObjectKey(parsing: object.key)
-    try compressed.withTypedMutableBytes { bytes throws(AofError) in try chunks.read(key, at: offset, into: bytes) }
-    var plain = [UInt8](repeating: 0, count: Int(frame.length))
-    let decompressor = try FrameDecompressor()
-    try compressed.withTypedBytes { compressed throws(AofError) in
-      try plain.withTypedMutableBytes { plain throws(AofError) in try decompressor.decompress(compressed, into: plain) }
-    }
-    guard plain.withUnsafeBytes({ CRC32C.checksum($0) }) == frame.checksum else {
-      throw AofError(.corrupt, "the remote's bytes do not match their checksum either")
-    }
-    return plain
   }
 
   private mutating func setResident(_ isResident: Bool, _ extent: AofChunkRecord, _ index: Int) {

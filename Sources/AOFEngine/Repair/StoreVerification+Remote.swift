@@ -126,7 +126,7 @@ struct RemoteCheck {
 
 extension AofError {
   /// Whether it says something of one object, so that the others can still be looked at: wrong bytes, or none at all.
-  fileprivate var isAboutObject: Bool {
+  var isAboutObject: Bool {
     code == .corrupt || (code == .remoteFailure && (cause as? AofError)?.code == .notFound)
   }
 }
