@@ -4,6 +4,7 @@ import AOFManifest
 import AOFRemote
 import AOFSystem
 import Foundation
+import GRDB
 import Testing
 
 /// Stores whose manifest is damaged or lost, or of which nothing but the remote is left.
@@ -187,6 +188,27 @@ import Testing
     let logs = try AofManager.recover(store.path, options).logs
     #expect(logs.map(\.path.description) == ["recovered/2"])
     #expect(try store.log("recovered/2").contents() == [1])
+  }
+
+  /// The ends of logs may be on a disk that is not mounted: made without it, the manifest would void them.
+  @Test func aWalThatIsMissingIsWaitedFor() throws {
+    let store = TestStore()
+    store.options.walDirectory = store.directory.appendingPathComponent("fast").path
+    try store.log("a").append(Array(bytes[..<3000]))
+    try store.log("a").sync()
+    let other = try store.log("b").id
+    store.abandon()
+    let queue = try DatabaseQueue(path: store.path + "/manifest.sqlite")
+    try queue.write { try $0.execute(sql: "UPDATE logs SET chunk_size = 3 WHERE id = \(other.rawValue)") }
+    try queue.close()
+    let (fast, away) = (store.directory.appendingPathComponent("fast"), store.directory.appendingPathComponent("away"))
+    try FileManager.default.moveItem(at: fast, to: away)
+    let error = #expect(throws: AofError.self) { try AofManager.recover(store.path) }
+    #expect(error?.code == .notFound && error?.message.contains("WAL directory") == true)
+    #expect(!FileManager.default.fileExists(atPath: fast.path))
+    try FileManager.default.moveItem(at: away, to: fast)
+    #expect(try !AofManager.recover(store.path).wasSound)
+    try expect(3000, of: "a", in: store, bytes)
   }
 
   @Test func aRecoveryThatWasCutShortIsRunAgain() throws {

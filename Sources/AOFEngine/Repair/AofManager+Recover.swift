@@ -9,8 +9,8 @@ extension AofManager {
   /// Makes a new manifest for a store whose own is damaged or lost, or a whole store of its remote alone. The old manifest
   /// is kept; old copies of the store can publish nothing to the remote any more. A store whose manifest is sound stays as
   /// it is. It can be run again whenever it was cut short.
-  /// - Throws: `notFound`, `notAStore`, `newerVersion`; `locked` for a store that is in use; `alreadyExists` for a place
-  ///   that is taken; `corrupt` for a remote whose chain is damaged; local failures and `remoteFailure`.
+  /// - Throws: `notFound`, also for a WAL directory that the manifest names; `notAStore`, `newerVersion`; `locked` for a
+  ///   store that is in use; `alreadyExists` for a place that is taken; `corrupt` for a remote whose chain is damaged; local failures and `remoteFailure`.
   public static func recover(
     _ path: String, _ options: RecoverOptions = RecoverOptions(), logger: Logger = Logger(label: "aofs")
   ) throws(AofError) -> RecoverReport {
@@ -82,6 +82,7 @@ struct StoreRecovery {
         .notFound, "\(old.root) has neither manifest nor WAL nor chunk files, and no remote is known",
         remedy: "name the remote with --remote, and the WAL with --wal-dir if it is elsewhere")
     }
+    try checkWals(sources)
     if old.root != new.root {
       try refuseOutsideDirectories(sources)
       try copyFiles()
@@ -118,6 +119,17 @@ struct StoreRecovery {
   }
 
   // MARK: Files
+
+  /// A WAL that is not there may be on a disk that is not mounted: made without it, the new manifest would void what it has.
+  private func checkWals(_ sources: RecoverySources) throws(AofError) {
+    var known = sources.survey.walDirectories.map(\.path)
+    if options.walDirectory == nil, let settings = sources.survey.settings { known.append(settings.walDirectory) }
+    for path in known.map(old.resolve) where !disk.exists(path) {
+      throw AofError(
+        .notFound, "the WAL directory \(path) is missing; the ends of logs may be in it",
+        remedy: "mount the disk that holds it; if it is lost for good, create the directory, and recover what is left")
+    }
+  }
 
   /// Two stores must not share directories: what the one recycles the other would lose.
   private func refuseOutsideDirectories(_ sources: RecoverySources) throws(AofError) {
