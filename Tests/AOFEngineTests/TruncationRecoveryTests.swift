@@ -72,6 +72,22 @@ import Testing
     }
     try check(store)
   }
+
+  /// The frame that the head cuts stays, and so the extent begins below the head, and below the remote LSN.
+  @Test("A trim within an extent that has no object is sound", arguments: [false, true])
+  func aTrimWithinAnExtentWithoutObject(isPublished: Bool) throws {
+    let store = TestStore(chunkSize: .standard)
+    let log = try store.log()
+    try log.append(old)
+    if isPublished { try log.checkpoint() }
+    try log.truncate(TruncationRequest(.head, at: LSN(rawValue: UInt64(Self.head))))
+    // The extent that the cut splits loses its object.
+    if isPublished { try log.truncate(TruncationRequest(.tail, at: LSN(rawValue: UInt64(Self.cut)))) }
+    try store.close()
+    let report = try AofManager.verify(store.path)
+    #expect(report.isGood, "\(report.problems) \(report.logs)")
+    #expect(try AofManager.recover(store.path).wasSound)
+  }
 }
 
 /// Truncations that the remote was not told of: what it still has past them must not come back.
