@@ -13,11 +13,13 @@ package struct ManifestContent: Sendable {
   package var nextNode: UInt64
   package var epoch: UInt64
   package var remoteSequence: UInt64
+  /// Objects of the remote that no extent names, and that stay all the same.
+  package var keptObjects: [(key: String, log: LogID)]
 
   package init(
     settings: StoreSettings, nodes: [NodeRecord], walDirectories: [WalDirectoryRecord],
     logs: [(log: AofDescriptorRecord, extents: [AofChunkRecord])], trash: [TrashRecord], purged: [PurgedLog],
-    nextNode: UInt64, epoch: UInt64, remoteSequence: UInt64
+    nextNode: UInt64, epoch: UInt64, remoteSequence: UInt64, keptObjects: [(key: String, log: LogID)] = []
   ) {
     self.settings = settings
     self.nodes = nodes
@@ -28,6 +30,7 @@ package struct ManifestContent: Sendable {
     self.nextNode = nextNode
     self.epoch = epoch
     self.remoteSequence = remoteSequence
+    self.keptObjects = keptObjects
   }
 }
 
@@ -52,6 +55,7 @@ extension Manifest {
           if let object = extent.object { try setObject(object, of: extent, database) }
         }
       }
+      for (key, log) in content.keptObjects { try drop(key, of: log, unnamedSince: keptForGood, database) }
       for record in content.trash { try insert(record, database) }
       for purged in content.purged { try insert(purged, database) }
       if content.remoteSequence == 0 { try noteAllNames(database) }
@@ -66,5 +70,19 @@ extension Manifest {
       }
     }
     try manifest.close()
+  }
+
+  /// No grace ends so late: an object that is unnamed since then goes with its log only.
+  private static let keptForGood = UnixTime(rawValue: .max)
+
+  /// The objects that an earlier recovery has left behind, as far as they can be read.
+  package func keptObjects() -> [(key: String, log: LogID)] {
+    let kept = try? read { database in
+      try Row.fetchAll(
+        database, sql: "SELECT key, log FROM dropped_objects WHERE unnamed_since = ?",
+        arguments: [Self.keptForGood.rawValue]
+      ).map { (key: try $0.checked("key") as String, log: LogID(rawValue: try $0.natural("log"))) }
+    }
+    return kept ?? []
   }
 }

@@ -51,6 +51,8 @@ struct LogRebuild {
   var notes: [String] = []
   /// Whether bytes were lost that the log may have had.
   var isCut = false
+  /// Objects that the remote's manifest names, and the log as it is found does not: they lie behind what is lost.
+  private(set) var leftBehind: [ObjectKey] = []
   /// What became void after the sources were written.
   private var cuts = Cuts()
 
@@ -93,6 +95,7 @@ struct LogRebuild {
       isCut = true
       notes.append("log \(id): LSN \(record.applied)..<\(old.applied) is lost: neither the disk nor the remote holds it")
     }
+    if isCut { leaveBehind() }
     return record
   }
 
@@ -119,11 +122,11 @@ struct LogRebuild {
     while true {
       let next: AofChunkRecord?
       if let extent = published[position] {
-        next = try takePublished(describe(extent, local[position]))
+        next = try takePublished(extent, local[position])
       } else if let extent = local[position] {
         next = try take(extent)
       } else if let extent = split[position] {
-        next = try shorten(describe(extent, nil), to: cuts.published)
+        next = try takeSplit(extent)
       } else {
         next = nil
       }
@@ -131,6 +134,47 @@ struct LogRebuild {
       extents.append(next)
       position = next.range.upperBound
       if isCut { return position }
+    }
+  }
+
+  /// An extent of the remote. - Returns: where its object is damaged or gone, what the disk proves; nil for nothing.
+  private mutating func takePublished(
+    _ published: RemoteExtentRecord, _ old: AofChunkRecord?
+  ) throws(AofError) -> AofChunkRecord? {
+    do throws(AofError) {
+      return try takeSound(describe(published, old))
+    } catch where error.isAboutObject {
+      // What the manifest has there may be on the disk.
+      let extent = if let old { try take(old) } else { AofChunkRecord?.none }
+      if extent == nil || isCut { noteLoss(of: published, error) }
+      return extent
+    }
+  }
+
+  /// What a cut has left of an extent of the remote.
+  private mutating func takeSplit(_ published: RemoteExtentRecord) throws(AofError) -> AofChunkRecord? {
+    do throws(AofError) {
+      return try shorten(describe(published, nil), to: cuts.published)
+    } catch where error.isAboutObject {
+      noteLoss(of: published, error)
+      return nil
+    }
+  }
+
+  private mutating func noteLoss(of extent: RemoteExtentRecord, _ error: AofError) {
+    isCut = true
+    notes.append("log \(id): it ends within the object \(extent.key), or before it, for that cannot be used: \(error)")
+  }
+
+  /// Whoever restores what is lost may want what follows it; what was truncated is not kept.
+  private mutating func leaveBehind() {
+    let named = Set(extents.compactMap { $0.object?.key })
+    let behind = remoteExtents.map(\.key).filter { $0.range.lowerBound < cuts.published && !named.contains($0.text) }
+    leftBehind = behind.filter { key in extents.last.map { $0.range.upperBound < key.range.upperBound } ?? true }
+    if let first = leftBehind.first {
+      notes.append(
+        "log \(id): \(leftBehind.count) objects from LSN \(first.range.lowerBound) on are left in the remote, under "
+          + ObjectKey.directory(of: id))
     }
   }
 
@@ -148,7 +192,7 @@ struct LogRebuild {
   }
 
   /// An extent of the remote, unless the disk has what was appended after a cut that the remote was not told of.
-  private mutating func takePublished(_ extent: AofChunkRecord) throws(AofError) -> AofChunkRecord? {
+  private mutating func takeSound(_ extent: AofChunkRecord) throws(AofError) -> AofChunkRecord? {
     let extent = try resident(extent)
     guard cuts.unknown != nil, try isOverwritten(extent) else { return extent }
     return try shorten(extent, to: extent.range.upperBound)

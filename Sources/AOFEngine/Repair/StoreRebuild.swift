@@ -140,8 +140,12 @@ struct StoreRebuild {
       notes += problems.map { "the old manifest, log \(id): \($0)" } + rebuild.notes
       logs.append((record, rebuild.extents))
       if rebuild.isCut { cut.insert(id) }
+      keptObjects += rebuild.leftBehind.map { (key: $0.text, log: id) }
     }
   }
+
+  /// Objects that no sweep is to delete.
+  private var keptObjects: [(key: String, log: LogID)] = []
 
   /// Logs that may have had bytes which are lost: an LSN past their tail may be one that somebody has seen.
   private var cut: Set<LogID> = []
@@ -239,7 +243,8 @@ struct StoreRebuild {
     }
     return ManifestContent(
       settings: settings, nodes: rebuild.nodes.values.sorted { $0.id < $1.id }, walDirectories: walDirectories,
-      logs: logs, trash: rebuild.trash, purged: survey.purged, nextNode: rebuild.nextNode, epoch: try epoch(), remoteSequence: state.sequence)
+      logs: logs, trash: rebuild.trash, purged: survey.purged, nextNode: rebuild.nextNode, epoch: try epoch(),
+      remoteSequence: state.sequence, keptObjects: keptObjects + (sources.manifest?.keptObjects() ?? []))
   }
 
   /// Above every id that was ever used.
