@@ -32,7 +32,7 @@ public final class Aof: Sendable {
     chunks = ChunkTable(log: record.id, chunkSize: record.chunkSize, services: services)
     services.localChunks.register(record.id, directory: record.dataDirectory)
     state = Monitor(LogState(record, lastAppend: modified, lastFrame: wal.syncedPosition))
-    chunks.whenCrowded.withLock { $0 = { [weak self] in self?.queueUnloading() } }
+    chunks.whenCrowded.set { [weak self] in self?.queueUnloading() }
   }
 
   // MARK: Arithmetic

@@ -53,14 +53,10 @@ package final class FileSystem: Sendable {
     names = StoreNames(manager: manager)
     commands = try WorkQueue(name: "control", threads: options.commandThreads)
     events = try EventFeed(manager)
-    control.whenCut.withLock { action in
-      action = { [weak self] log, lsn in self?.didCut(log, at: lsn) }
-    }
-    manager.whenPurged.withLock { [coherences, writebacks] action in
-      action = { log in
-        coherences.forget(log)
-        writebacks.forget(log)
-      }
+    control.whenCut.set { [weak self] log, lsn in self?.didCut(log, at: lsn) }
+    manager.whenPurged.set { [coherences, writebacks] log in
+      coherences.forget(log)
+      writebacks.forget(log)
     }
   }
 

@@ -37,6 +37,12 @@ import Testing
     #expect(order.withLock { $0.count } == 0)
   }
 
+  /// Each frame that comes back to a full cache asks for room: a daemon does that for months.
+  @Test func roomIsMadeAsOftenAsItIsAskedFor() throws {
+    let evictor = try store.manager().services.evictor
+    for _ in 0..<200_000 { try evictor.makeRoom(downTo: 1 << 20) }
+  }
+
   @Test mutating func whatTheRemoteHoldsGoesWhenTheQuotaIsTight() throws {
     let log = try store.log()
     var bytes: [UInt8] = []

@@ -277,7 +277,7 @@ final class TestClock: WallClock {
     store.environment = .system
     let log = try fill("log", 0..<1000)
     let purged = Monitor<LogID?>(nil)
-    try store.manager().whenPurged.withLock { action in action = { id in purged.change { $0 = id } } }
+    try store.manager().whenPurged.set { id in purged.change { $0 = id } }
     try discard("log")
     #expect(purged.wait(atMost: 60_000) { $0 } == log.id)
   }

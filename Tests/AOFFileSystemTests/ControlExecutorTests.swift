@@ -114,7 +114,7 @@ import Testing
       let log = try manager.createLog(AofConfig(name: "a"))
       _ = try log.append([UInt8](repeating: 7, count: 20_000))
       let cuts = Shared<[String]>([])
-      executor.whenCut.withLock { $0 = { log, lsn in cuts.value += ["\(log) \(lsn)"] } }
+      executor.whenCut.set { log, lsn in cuts.value += ["\(log) \(lsn)"] }
       let trimmed = run(executor, "trim a 9000\n")
       #expect(trimmed.text == "a: begins at LSN 8192\n" && trimmed.error == nil)
       let cut = run(executor, "truncate a 10000 timeout=1\nseal a\n")

@@ -76,6 +76,7 @@ struct RuleTests {
   @Test(
     "forbidden words",
     arguments: [
+      ("let f = Lock<@Sendable () -> Void>({})", 1), ("let f = Lock<(@Sendable (Int) -> Void)?>(nil)", 1),
       ("func f() { fatalError() }", 1), ("let x = try! f()", 1), ("let y = x as! Int", 1),
       ("// TODO: later", 1), ("let a = 1 // FIXME", 1), ("preconditionFailure(\"no\")", 1),
       ("/// Never fatalError(, try! or as!\nlet s = \"as! \\(try! f())\"", 0),

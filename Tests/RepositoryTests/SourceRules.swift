@@ -20,6 +20,10 @@ func forbiddenViolations(in file: RepositoryFile) -> [Violation] {
       found.append(Violation(path: file.path, line: index + 1, reason: "'\(word)' has no place in Sources"))
     }
   }
+  let storedFunction = #/\b(Lock|Monitor)<\(*@Sendable/#
+  for (index, line) in file.codeLines.enumerated() where line.contains(storedFunction) {
+    found.append(Violation(path: file.path, line: index + 1, reason: "each access to a function in there wraps it anew: use Hook"))
+  }
   for (index, line) in file.lines.enumerated() {
     for word in ["TODO", "FIXME", "XXX:"] where line.contains(word) {
       found.append(Violation(path: file.path, line: index + 1, reason: "'\(word)': do it, or open an issue"))

@@ -102,9 +102,15 @@ final class Evictor: Sendable {
   let hasOrder = Lock(false)
   /// Whether files were freed of what is in them and counts as gone.
   let hasDiscardedStrays = Lock(false)
-  private let action = Lock<(@Sendable (Int) throws(AofError) -> Void)?>(nil)
 
-  func use(_ action: @escaping @Sendable (Int) throws(AofError) -> Void) { self.action.withLock { $0 = action } }
+  /// Not stored as it is, for the reason of ``Hook``.
+  private struct Action {
+    let run: @Sendable (Int) throws(AofError) -> Void
+  }
+
+  private let action = Lock<Action?>(nil)
+
+  func use(_ run: @escaping @Sendable (Int) throws(AofError) -> Void) { action.withLock { $0 = Action(run: run) } }
 
   /// Evicts what is used least until the files take no more than `target` bytes, or nothing is left that may
   /// go. One thread at a time does it; the others wait, and need not do it again. Blocks on the local disk.
@@ -115,7 +121,7 @@ final class Evictor: Sendable {
       return ()
     }
     defer { isBusy.change { $0 = false } }
-    if let action = action.withLock({ $0 }) { try action(target) }
+    try action.withLock { $0 }?.run(target)
   }
 }
 

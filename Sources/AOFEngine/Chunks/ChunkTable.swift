@@ -22,7 +22,7 @@ final class ChunkTable: Sendable {
   private let manifest: Manifest
   private let state = Lock(State())
   /// Called, outside of all locks, when there are twice as many as are kept: ``unload()`` is to be called soon.
-  let whenCrowded = Lock<(@Sendable () -> Void)?>(nil)
+  let whenCrowded = Hook<Void>()
 
   init(log: LogID, chunkSize: ChunkSize, services: EngineServices) {
     self.log = log
@@ -45,7 +45,7 @@ final class ChunkTable: Sendable {
         state.isCrowded = true
         return (chunk, true)
       }
-      if isCrowded, let action = whenCrowded.withLock({ $0 }) { action() }
+      if isCrowded { whenCrowded(()) }
       if let chunk { return chunk }
     }
   }

@@ -6,13 +6,11 @@ import AOFSystem
 extension AofManager {
   /// Calls for a release whenever the WAL has closed a few segments.
   func watch(_ wal: WriteAheadLog) {
-    wal.whenSegmentCloses.withLock { action in
-      action = { [weak self, weak wal] in
-        guard let self, let wal else { return }
-        if wal.closedSegmentCount >= WriteAheadLog.closedSegmentsBeforeWaiting { wal.gate.close() }
-        if wal.closedSegmentCount >= WriteAheadLog.closedSegmentsBeforeApplying { queueRelease(of: wal) }
-        queueRefill(of: wal)
-      }
+    wal.whenSegmentCloses.set { [weak self, weak wal] in
+      guard let self, let wal else { return }
+      if wal.closedSegmentCount >= WriteAheadLog.closedSegmentsBeforeWaiting { wal.gate.close() }
+      if wal.closedSegmentCount >= WriteAheadLog.closedSegmentsBeforeApplying { queueRelease(of: wal) }
+      queueRefill(of: wal)
     }
   }
 

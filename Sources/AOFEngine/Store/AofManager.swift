@@ -19,7 +19,7 @@ public final class AofManager: Sendable {
   /// The end of each log that the quota leaves on the local disk, in bytes.
   let residentTail: Int
   /// Called with each log that was purged.
-  package let whenPurged = Lock<@Sendable (LogID) -> Void>({ _ in })
+  package let whenPurged = Hook<LogID>()
 
   struct State {
     var settings: StoreSettings

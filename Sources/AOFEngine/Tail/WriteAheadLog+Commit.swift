@@ -176,7 +176,7 @@ extension WriteAheadLog {
     endSegment()
     state.withLock { $0.segments.append(LiveSegment(segment: segment)) }
     committer.pointee.segment = segment
-    if let action = whenSegmentCloses.withLock({ $0 }) { action() }
+    whenSegmentCloses(())
   }
 
   /// Notes where the frames of the active segment end, and those of each log in it.

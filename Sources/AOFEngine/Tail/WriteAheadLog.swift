@@ -50,7 +50,7 @@ final class WriteAheadLog: Sendable {
   /// Closed while the WAL has too many segments that a release under way may take from it.
   let gate = AppendGate()
   /// Called, outside of all locks, when a segment is full.
-  let whenSegmentCloses = Lock<(@Sendable () -> Void)?>(nil)
+  let whenSegmentCloses = Hook<Void>()
   /// Flushes for those who wait without a thread, when whoever flushed before has gone.
   let flusher: any JobQueue
   /// INVARIANT: touched only by the thread that set `isCommitting`.

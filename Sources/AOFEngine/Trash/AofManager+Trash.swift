@@ -167,9 +167,8 @@ extension AofManager {
     }
     for wal in wals { wal.forget(purged.map(\.log)) }
     services.cacheOrder.withLock { $0.forget(Set(purged.map(\.log))) }
-    let action = whenPurged.withLock { $0 }
     for record in purged {
-      action(record.log)
+      whenPurged(record.log)
       services.observation.report(.purge(record.log, record.path))
     }
     try removeFilesOfPurged()

@@ -115,7 +115,7 @@ extension ControlExecutor {
       let request = TruncationRequest(.tail, at: lsn, timeout: timeout ?? TruncationRequest.standardTimeout)
       do throws(AofError) {
         let end = try named.log.truncate(request)
-        whenCut.withLock { $0 }(named.log.id, end)
+        whenCut((named.log.id, end))
       } catch {
         return ControlAnswer(text: text + "\(named.label): error: \(error)\n", error: error)
       }

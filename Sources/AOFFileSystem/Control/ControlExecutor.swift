@@ -24,7 +24,7 @@ package final class ControlExecutor: Sendable {
   let whenEvicted: @Sendable (LogID) -> Void
   /// Told of each log that a command has cut, and where it ends now, before the next command begins. Called on the thread
   /// of the command, and may block.
-  let whenCut = Lock<@Sendable (LogID, LSN) -> Void>({ _, _ in })
+  let whenCut = Hook<(LogID, LSN)>()
   let running: RunningCommands
   /// Ends waits whose time is up.
   let alarms = AlarmClock()
