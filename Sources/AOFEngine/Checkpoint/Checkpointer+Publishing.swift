@@ -88,7 +88,7 @@ extension Checkpointer {
 
   /// The whole state. Uploads of logs that were truncated since are left out.
   private func snapshot(_ record: inout RemoteManifestRecord, _ news: [Upload]) throws(AofError) -> Statement {
-    var said = Statement(isSnapshot: true, tellsAll: true)
+    var said = Statement(tellsAll: true)
     record.kind = .snapshot
     let logs = try manifest.publishedLogs()
     nameSpace.settle()
@@ -154,10 +154,10 @@ extension Checkpointer {
         time: environment.clock.now())
       var said = try element(&own, tellsAll)
       said.sequence = sequence
-      if said.isSnapshot, own.logs.count + own.extents.count > environment.snapshotLimit {
+      if said.tellsAll, own.entryCount > environment.snapshotLimit {
         own = try chain.state(knownSnapshot: state.withLock { $0.snapshot }).delta(saying: own)
-        said.isSnapshot = false
       }
+      said.isSnapshot = own.kind == .snapshot
       switch try chain.publish(own) {
       case .published:
         state.withLock { state in

@@ -54,14 +54,21 @@ extension Checkpointer {
   /// Deletes what uploads of a purged log that were cut short have left: no manifest names it, and an id is never used
   /// again. What is not ours, or of a later epoch, stays.
   func deleteUnnamed(of log: LogID) throws(AofError) {
-    let directory = try RemoteKey(ObjectKey.directory(of: log))
-    var last: RemoteKey?
-    while true {
-      let page = try remote.list(directory, after: last, limit: Self.pageSize)
+    try forEachPage(of: ObjectKey.directory(of: log)) { page throws(AofError) in
       for object in page {
         guard let key = try? ObjectKey(parsing: object.key.text), key.log == log, key.epoch <= epoch else { continue }
         try remote.delete(object.key)
       }
+    }
+  }
+
+  /// Calls `body` with all that the remote has in a directory, some at a time.
+  private func forEachPage(of directory: String, _ body: ([RemoteListing]) throws(AofError) -> Void) throws(AofError) {
+    let directory = try RemoteKey(directory)
+    var last: RemoteKey?
+    while true {
+      let page = try remote.list(directory, after: last, limit: Self.pageSize)
+      try body(page)
       guard page.count == Self.pageSize else { return }
       last = page.last?.key
     }
@@ -108,11 +115,9 @@ extension Checkpointer {
   /// uploads that were never finished.
   private func sweep(_ tidying: inout EngineEvent.Tidying) throws(AofError) {
     let named = try chainState()
-    var last: RemoteKey?
-    let directory = try RemoteKey(ObjectKey.root)
-    while true {
+    try checkCancellation()
+    try forEachPage(of: ObjectKey.root) { page throws(AofError) in
       try checkCancellation()
-      let page = try remote.list(directory, after: last, limit: Self.pageSize)
       let candidates = page.compactMap { listing -> (key: String, log: LogID, first: LSN)? in
         // What a later epoch wrote belongs to another writer, who has taken over.
         guard let key = try? ObjectKey(parsing: listing.key.text), key.epoch <= epoch, !named.names(key) else { return nil }
@@ -122,8 +127,6 @@ extension Checkpointer {
       let orphans = candidates.filter { unknown.contains($0.key) }.map { ($0.key, $0.log) }
       try manifest.recordOrphans(orphans, at: environment.clock.now())
       tidying.orphans += orphans.count
-      guard page.count == Self.pageSize else { break }
-      last = page.last?.key
     }
     giveUpUploads(&tidying)
   }

@@ -100,19 +100,21 @@ final class Checkpointer: Sendable {
     let watch = Stopwatch()
     var results: [LogID: Result<LSN, AofError>] = [:]
     var (uploads, unpublished): ([Upload], [Upload]) = ([], [])
+    var objects = 0
     var failure: AofError?
     for (index, request) in requests.enumerated() {
       do throws(AofError) {
         if let failure { throw failure }
-        unpublished.append(try upload(request))
+        let upload = try upload(request)
+        unpublished.append(upload)
+        objects += upload.objects.count
       } catch {
         results[request.log.id] = .failure(error)
       }
-      let isFull = unpublished.reduce(0) { $0 + $1.objects.count } >= environment.snapshotLimit / 16
-      guard isFull, index < requests.count - 1, failure == nil else { continue }
+      guard objects >= environment.snapshotLimit / 16, index < requests.count - 1, failure == nil else { continue }
       failure = settle(unpublished, &results)
       uploads += unpublished
-      unpublished = []
+      (unpublished, objects) = ([], 0)
     }
     if failure == nil { failure = settle(unpublished, &results) }
     uploads += unpublished

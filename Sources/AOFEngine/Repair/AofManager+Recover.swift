@@ -215,7 +215,7 @@ struct StoreRecovery {
     let store = if let given { given } else { try sources.location.open(create: false) }
     let chain = try RemoteManifestStore(store, storeID: content.settings.storeID, create: false)
     var record = snapshot(content, sources.state.sequence + 1)
-    if record.logs.count + record.extents.count > environment.snapshotLimit { record = sources.state.delta(saying: record) }
+    if record.entryCount > environment.snapshotLimit { record = sources.state.delta(saying: record) }
     switch try chain.publish(record) {
     case .published: return record.sequence
     case .taken(let other):

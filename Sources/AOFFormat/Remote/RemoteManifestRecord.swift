@@ -24,6 +24,8 @@ package struct RemoteManifestRecord: Hashable, Sendable {
   package var directories: [RemoteDirectoryRecord] = []
   package var logs: [RemoteLogRecord] = []
   package var extents: [RemoteExtentRecord] = []
+  /// What it has of them, which is most of its size.
+  package var entryCount: Int { logs.count + extents.count }
   /// Logs and directories that are gone. Empty in a snapshot.
   package var removedNodes: [NodeID] = []
   /// Objects that the state no longer names. Empty in a snapshot.
