@@ -18,7 +18,7 @@ done
 [ "$(id -u)" -eq 0 ] || { echo "run.sh: only root may make the disk and the mounts that are measured" >&2; exit 77; }
 
 . mount-scripts/install-packages.sh
-aofs_packages="$aofs_packages gcc libc6-dev python3 e2fsprogs util-linux curl"
+aofs_packages="$aofs_packages gcc libc6-dev python3 e2fsprogs util-linux curl iproute2"
 aofs_install_packages
 aofs_find_swift
 

@@ -13,14 +13,14 @@ import Testing
   private mutating func evicted(_ count: Int) -> [Int] {
     var found: [Int] = []
     while found.count < count, let victim = order.next(limit: Self.limit) {
-      if !victim.staysInPart { found.append(Int(victim.group.number)) }
+      if victim.spared == 0 { found.append(Int(victim.group.number)) }
     }
     return found
   }
 
   @Test mutating func whatIsReadOnceLeavesInItsOrder() {
     for number in 0..<20 { order.add(group(number), 1 << 20) }
-    for number in 0..<20 { order.touch(group(number)) }
+    for number in 0..<20 { order.touch(group(number), 1) }
     #expect(evicted(20) == Array(0..<20))
     #expect(order.count == 0)
     #expect(order.next(limit: Self.limit) == nil)
@@ -28,11 +28,11 @@ import Testing
 
   @Test mutating func whatIsReadAgainOutlivesAnyPass() {
     for number in 0..<80 { order.add(group(number), 1 << 20) }
-    for _ in 0..<2 { for number in 0..<80 { order.touch(group(number)) } }
+    for _ in 0..<2 { for number in 0..<80 { order.touch(group(number), 1) } }
     var lost: [Int] = []
     for number in 1000..<3000 {
       order.add(group(number), 1 << 20)
-      order.touch(group(number))
+      order.touch(group(number), 1)
       if order.count > 96 { lost += evicted(1).filter { $0 < 1000 } }
     }
     #expect(lost.isEmpty)
@@ -53,6 +53,23 @@ import Testing
     order.restore([(group(50), 1 << 19)])
     #expect(order.count == 11)
     #expect(evicted(10) == Array(0..<10))
+  }
+
+  @Test mutating func whatIsRecalledGoesAsItWouldHaveGone() {
+    for number in 0..<80 { order.add(group(number), 1 << 20) }
+    for round in 1...3 { for number in stride(from: 0, to: 80, by: 7 * round) { order.touch(group(number), 1) } }
+    #expect(evicted(30).count == 30)
+    for number in 100..<110 { order.add(group(number), 1 << 20) }
+    var again = CacheOrder()
+    again.add(group(105), 1 << 10)
+    again.recall(order.entries.filter { $0.group != 105 } + order.entries.filter { $0.group == 105 })
+    #expect(again.count == order.count)
+    #expect(again.entries.filter(\.isMain) == order.entries.filter(\.isMain))
+    again = CacheOrder()
+    again.recall(order.entries)
+    #expect(again.entries == order.entries)
+    while let next = order.next(limit: Self.limit) { #expect(again.next(limit: Self.limit) == next) }
+    #expect(again.next(limit: Self.limit) == nil)
   }
 
   @Test mutating func aVictimThatIsKeptComesAgain() {

@@ -1,4 +1,5 @@
 import AOFCore
+import AOFFormat
 import AOFRemote
 import AOFSystem
 import Foundation
@@ -170,13 +171,78 @@ import Testing
     #expect(try usage().total <= 16 << 20)
   }
 
-  @Test mutating func oneFrameThatIsReadKeepsNoneBesideIt() throws {
+  /// Whether the first chunk of a log, which was read twice, outlives the second, which was sealed after it, when the store is
+  /// opened once more. `between` has the store while it is closed.
+  private mutating func firstOutlivesRestart(_ between: (TestStore) throws -> Void) throws -> Bool {
+    let log = try store.log()
+    for _ in 0..<8 { try log.append(noise.bytes(Self.chunk)) }
+    try log.checkpoint()
+    for _ in 0..<2 { _ = try log.bytes(at: 0, count: 10) }
+    try store.close()
+    try between(store)
+    try store.manager().services.evictor.makeRoom(downTo: 3 * Self.chunk)
+    let resident = try residency(store.log()).map { $0 == .resident }
+    #expect(resident.count { $0 } == 3)
+    return resident[0] && !resident[1]
+  }
+
+  /// What leaves memory is known by the manifest alone, which does not know who read what.
+  @Test mutating func whatIsReadAgainStaysThoughItsChunkLeftMemory() throws {
+    let log = try store.log()
+    for _ in 0..<8 { try log.append(noise.bytes(Self.chunk)) }
+    try log.checkpoint()
+    for _ in 0..<2 { _ = try log.bytes(at: 0, count: 10) }
+    log.chunks.unload(downTo: 0)
+    #expect(log.chunks.loaded.isEmpty)
+    try store.manager().services.evictor.makeRoom(downTo: 3 * Self.chunk)
+    #expect(try residency(log).first == .resident)
+  }
+
+  @Test mutating func aRestartRemembersWhatWasRead() throws {
+    #expect(try firstOutlivesRestart { _ in })
+    #expect(try store.manager().services.observation.incidents.isEmpty)
+  }
+
+  @Test mutating func whatWasReadIsForgottenWithItsFile() throws {
+    #expect(try !firstOutlivesRestart { store in try FileManager.default.removeItem(at: store.file("cache-order")) })
+    #expect(try store.manager().services.observation.incidents.isEmpty)
+  }
+
+  @Test(arguments: [0, 8, 16, 30, -1]) mutating func aDamagedOrderIsNone(at offset: Int) throws {
+    #expect(
+      try !firstOutlivesRestart { store in
+        let file = store.file("cache-order")
+        var bytes = try Data(contentsOf: file)
+        bytes[offset < 0 ? bytes.count - 1 : offset] ^= 0x40
+        try bytes.write(to: file)
+      })
+    let incidents = try store.manager().services.observation.incidents
+    #expect(incidents.count == 1 && incidents.first?.message.contains("cache-order") == true)
+    try store.close()
+    #expect(try store.manager().services.observation.incidents.isEmpty, "it was written anew")
+  }
+
+  /// An order of another time names logs and groups that are not there.
+  @Test mutating func anOrderOfWhatIsNotThereDoesNoHarm() throws {
+    #expect(
+      try !firstOutlivesRestart { store in
+        let entries = [(2, 1 << 62), (2, 40), (99, 0), (1, 7)].map { log, group in
+          CacheOrderFile.Entry(log: LogID(rawValue: log), group: group, byteCount: .max, isMain: group == 40, reads: 3, framesRead: 0xff)
+        }
+        try Data(CacheOrderFile(entries).encoded { CRC32C.checksum($0) }).write(to: store.file("cache-order"))
+      })
+    #expect(try store.log().contents().count == 8 * Self.chunk)
+  }
+
+  @Test(arguments: [false, true]) mutating func oneFrameThatIsReadKeepsNoneBesideIt(afterRestart: Bool) throws {
     store.options.chunkSize = try ChunkSize(.mebibytes(1))
     store.options.cacheSize = .mebibytes(8)
-    let log = try store.log()
+    var log = try store.log()
     try log.append(noise.bytes(4 << 20))
     try log.checkpoint()
     for _ in 0..<3 { for chunk in 0..<4 { _ = try log.bytes(at: LSN(rawValue: UInt64(chunk << 20 + 300_000)), count: 10) } }
+    if afterRestart { try store.close() }
+    log = try store.log()
     // The files have some blocks more than their frames.
     try store.manager().services.evictor.makeRoom(downTo: 5 * Self.chunk)
     #expect(try log.coldBytes(in: nil) == 28 * Self.chunk)

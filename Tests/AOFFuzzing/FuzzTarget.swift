@@ -7,6 +7,7 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
   case seekTable = "seek-table"
   case frameTable = "frame-table"
   case residencyMap = "residency-map"
+  case cacheOrder = "cache-order"
   case manifestRecord = "manifest-record"
   case storeHeader = "store-header"
   case objectKey = "object-key"
@@ -25,6 +26,7 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
     case .seekTable: try SeekTableTarget.run(input)
     case .frameTable: try FrameTableTarget.run(input)
     case .residencyMap: try ResidencyMapTarget.run(input)
+    case .cacheOrder: try CacheOrderTarget.run(input)
     case .manifestRecord: try ManifestRecordTarget.run(input)
     case .storeHeader: try StoreHeaderTarget.run(input)
     case .objectKey: try ObjectKeyTarget.run(input)
@@ -44,6 +46,7 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
     case .seekTable: SeekTableTarget.seeds
     case .frameTable: FrameTableTarget.seeds
     case .residencyMap: ResidencyMapTarget.seeds
+    case .cacheOrder: CacheOrderTarget.seeds
     case .manifestRecord: ManifestRecordTarget.seeds
     case .storeHeader: StoreHeaderTarget.seeds
     case .objectKey: ObjectKeyTarget.seeds

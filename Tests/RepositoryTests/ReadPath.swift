@@ -48,5 +48,6 @@ extension ReadPath {
     "Sources/AOFEngine/Repair/RecoverySources.swift": "WAL segments of a store that is not open",
     "Sources/AOFEngine/Tail/WriteAheadLog+Carry.swift": "frames of closed WAL segments, on their way to a new one",
     "Sources/AOFEngine/Store/StoreLock.swift": "the lock file, which is no log",
+    "Sources/AOFEngine/Cache/AofManager+CacheOrder.swift": "what is remembered of the cache, which is no log",
   ]
 }

@@ -5,6 +5,7 @@ import subprocess
 import tempfile
 import threading
 
+import link
 import machine
 import peers
 import texts
@@ -18,6 +19,7 @@ FRAME = 128 << 10
 # The end of a mounted log that an eviction leaves, and a request of the kernel more.
 RESIDENT = 3 << 20
 OTHERS = ["s3fs", "rclone", "curl"]
+LINK = "1Gbit"
 PEAK = Figure("peak", "MB", 1e-6, note="memory of the daemon at most")
 KEY = "peer/text"
 
@@ -54,8 +56,21 @@ def run(session):
         compare("the first byte", [MILLISECONDS], first_byte, lambda _: {"seconds": get(gateway, gateway.url(KEY), 0, 1)[0]})
         reads = ["read", "--block", "4K", "--random", "--count", session.scaled(READS, 4), "--seconds", 5, "--to", (size << 20) - RESIDENT]
         compare("4 KiB at random", [MEDIAN, TAIL], lambda file, number: session.driver(*reads, "--seed", number, file), by_ranges)
-        compare(f"{size} MiB in order", [THROUGHPUT], lambda file, _: session.driver("read", file),
-                lambda _: {"bytes_per_second": (size << 20) / machine.seconds(fetch_packed, gateway, objects, curl.path)})
+        def in_order(file, _number):
+            return session.driver("read", file)
+
+        def in_parallel(_number):
+            return {"bytes_per_second": (size << 20) / machine.seconds(fetch_packed, gateway, objects, curl.path)}
+
+        def far(sample):
+            def limited(*arguments):
+                with link.limited(gateway.endpoint, LINK):
+                    return sample(*arguments)
+
+            return limited
+
+        compare(f"{size} MiB in order", [THROUGHPUT], in_order, in_parallel)
+        compare(f"{size} MiB in order, a link of {LINK}/s to the bucket", [THROUGHPUT], far(in_order), far(in_parallel))
         read_at_once(session, store, text)
     os.unlink(text)
 

@@ -6,6 +6,7 @@ import AOFSystem
 extension AofManager {
   /// Measures what the chunk files take, and from then on evicts in the background whenever the quota becomes tight.
   func startCache() {
+    recallCacheOrder()
     services.cache.whenTight { [weak self] in self?.queueEviction() }
     services.evictor.use { [weak self] target throws(AofError) in try self?.evictLeastUsed(downTo: target) }
     services.maintenance.add { [self] in
@@ -77,7 +78,8 @@ extension AofManager {
     return true
   }
 
-  /// Learns what lies on the disk since before the store was opened, once: what was sealed first may go first.
+  /// Learns what lies on the disk since before the store was opened, once: what was sealed first may go first, unless more is
+  /// known of it.
   private func restoreCacheOrder() throws(AofError) {
     guard !services.evictor.hasOrder.withLock({ $0 }) else { return }
     var found: [(group: CacheGroup, bytes: Int, sealedAt: UnixTime)] = []
@@ -136,7 +138,7 @@ extension Aof {
       for victim in victims {
         let range = victim.group.range(chunkSize)
         selections[chunkID(for: range.lowerBound), default: []].append(
-          SealedChunk.Selection(range: range, sparesRead: victim.staysInPart))
+          SealedChunk.Selection(range: range, spared: victim.spared))
       }
       var requests: [(SealedChunk, [SealedChunk.Selection]?)] = []
       for (chunk, selection) in selections.sorted(by: { $0.key < $1.key }) {
@@ -147,8 +149,8 @@ extension Aof {
       for victim in victims {
         let range = victim.group.range(chunkSize)
         let left = try chunks.chunk(chunkID(for: range.lowerBound)).residentBytes(in: range)
-        if victim.staysInPart { services.cacheOrder.withLock { $0.resize(victim.group, to: left) } }
-        if left > 0, !victim.staysInPart { kept.append((victim.group, left)) }
+        if victim.spared != 0 { services.cacheOrder.withLock { $0.resize(victim.group, to: left) } }
+        if left > 0, victim.spared == 0 { kept.append((victim.group, left)) }
       }
       return kept
     }

@@ -1,4 +1,5 @@
 import AOFCore
+import AOFFormat
 
 /// Some adjacent frames of a log, which are kept or evicted by what became of all of them: a mebibyte of log, or a chunk if
 /// that is smaller. Bookkeeping for each frame would take eight times the memory.
@@ -42,6 +43,16 @@ struct CacheGroup: Hashable {
     return first..<max(first, end.rawValue / size + 1)
   }
 
+  /// Whether the group is one that a log can have.
+  func isPossible(_ chunkSize: ChunkSize) -> Bool { number < LSN.max.rawValue / Self.size(chunkSize) }
+
+  /// Which of its frames hold bytes of `range`, which lies in the group and is not empty: the first is the lowest bit, and so on.
+  func frames(of range: Range<LSN>, _ chunkSize: ChunkSize) -> UInt8 {
+    let start = self.range(chunkSize).lowerBound
+    let (first, last) = ((range.lowerBound - start) / Limits.frameSize, (range.upperBound - start - 1) / Limits.frameSize)
+    return UInt8(truncatingIfNeeded: (1 << (last + 1)) - (1 << first))
+  }
+
   func range(_ chunkSize: ChunkSize) -> Range<LSN> {
     let size = Self.size(chunkSize)
     return LSN(rawValue: number * size)..<LSN(rawValue: (number + 1) * size)
@@ -63,8 +74,8 @@ struct CacheOrder {
   /// A group that has come to the end of its queue.
   struct Victim: Equatable {
     let group: CacheGroup
-    /// Whether it stays, but for its frames that nobody has read.
-    let staysInPart: Bool
+    /// The frames that stay, as ``CacheGroup/frames(of:_:)`` counts them; none if it leaves.
+    let spared: UInt8
   }
 
   private struct Place {
@@ -73,9 +84,11 @@ struct CacheOrder {
     var bytes: Int
     /// Reads since it came or was put back, up to three.
     var heat: UInt8 = 0
+    /// Frames that were read since the group came.
+    var read: UInt8 = 0
   }
 
-  private static let hottest: UInt8 = 3
+  private static let hottest = CacheOrderFile.mostReads
 
   private var places: [CacheGroup: Place] = [:]
   private var small = FIFO<CacheGroup>()
@@ -103,23 +116,54 @@ struct CacheOrder {
     }
   }
 
-  /// Somebody came to read in the group.
-  mutating func touch(_ group: CacheGroup) {
-    guard let heat = places[group]?.heat, heat < Self.hottest else { return }
-    places[group]?.heat = heat + 1
+  /// Somebody reads these frames of the group; `isVisit`: having come to it now.
+  mutating func touch(_ group: CacheGroup, _ frames: UInt8, isVisit: Bool = true) {
+    guard let place = places[group] else { return }
+    let heat = isVisit ? min(place.heat + 1, Self.hottest) : place.heat
+    guard heat != place.heat || place.read | frames != place.read else { return }
+    places[group]?.heat = heat
+    places[group]?.read |= frames
   }
 
   /// Groups that lie on the disk since before the store was opened, those that may go first at the beginning. They come before
   /// what is known already.
   mutating func restore(_ groups: [(group: CacheGroup, bytes: Int)]) {
     var older = FIFO<CacheGroup>()
+    var found: [CacheGroup: Int] = [:]
     for (group, bytes) in groups {
-      if places[group] == nil { older.append(group) }
-      places[group, default: Place(queue: .main, bytes: 0)].bytes += bytes
-      if places[group]?.queue == .small { smallBytes += bytes }
+      if places[group] == nil, found[group] == nil { older.append(group) }
+      found[group, default: 0] += bytes
+    }
+    for (group, bytes) in found {
+      // What came or was written down since is in both.
+      let more = max(0, bytes - (places[group]?.bytes ?? 0))
+      places[group, default: Place(queue: .main, bytes: 0)].bytes += more
+      if places[group]?.queue == .small { smallBytes += more }
     }
     while let group = main.popFirst() { older.append(group) }
     main = older
+  }
+
+  /// What ``recall(_:)`` takes, those that leave first at the beginning of their queue.
+  var entries: [CacheOrderFile.Entry] {
+    var seen: Set<CacheGroup> = []
+    return (small.all + main.all).compactMap { group in
+      guard let place = places[group], seen.insert(group).inserted else { return nil }
+      return CacheOrderFile.Entry(
+        log: group.log, group: group.number, byteCount: UInt32(clamping: place.bytes), isMain: place.queue == .main,
+        reads: place.heat, framesRead: place.read)
+    }
+  }
+
+  /// Takes over what another order knew of groups that this one does not know yet.
+  mutating func recall(_ entries: [CacheOrderFile.Entry]) {
+    for entry in entries {
+      let group = CacheGroup(log: entry.log, number: entry.group)
+      guard places[group] == nil else { continue }
+      insert(
+        group,
+        Place(queue: entry.isMain ? .main : .small, bytes: Int(entry.byteCount), heat: entry.reads, read: entry.framesRead))
+    }
   }
 
   /// The next group that leaves, or loses what nobody reads of it; nil if there is none. `limit`: the quota, in bytes.
@@ -130,17 +174,20 @@ struct CacheOrder {
         remove(group)
         // The first read is the one that it came for.
         guard place.heat > 1 else { return leave(group) }
-        insert(group, Place(queue: .main, bytes: place.bytes, heat: place.heat - 1))
-        return Victim(group: group, staysInPart: true)
+        return putBack(group, place)
       }
       guard let group = main.popFirst() else { return nil }
       guard let place = places[group], place.queue == .main else { continue }
       remove(group)
       guard place.heat > 0 else { return leave(group) }
-      insert(group, Place(queue: .main, bytes: place.bytes, heat: place.heat - 1))
-      return Victim(group: group, staysInPart: true)
+      return putBack(group, place)
     }
     return nil
+  }
+
+  private mutating func putBack(_ group: CacheGroup, _ place: Place) -> Victim {
+    insert(group, Place(queue: .main, bytes: place.bytes, heat: place.heat - 1, read: place.read))
+    return Victim(group: group, spared: place.read)
   }
 
   /// Groups of a log of which nothing is left, neither here nor in the remote.
@@ -190,7 +237,7 @@ struct CacheOrder {
   private mutating func leave(_ group: CacheGroup) -> Victim {
     if ghostly.insert(group).inserted { ghosts.append(group) }
     while ghosts.count > places.count, let oldest = ghosts.popFirst() { ghostly.remove(oldest) }
-    return Victim(group: group, staysInPart: false)
+    return Victim(group: group, spared: 0)
   }
 }
 
@@ -201,6 +248,8 @@ struct FIFO<Element> {
 
   var isEmpty: Bool { first == elements.count }
   var count: Int { elements.count - first }
+  /// The front comes first.
+  var all: ArraySlice<Element> { elements[first...] }
 
   mutating func append(_ element: Element) { elements.append(element) }
 

@@ -50,11 +50,11 @@ final class ChunkTable: Sendable {
     }
   }
 
-  /// Lets go of chunks that nobody uses, and of which the manifest knows all that need be known, until few are left.
-  func unload() {
+  /// Lets go of chunks that nobody uses, and of which the manifest knows all that need be known, until `limit` are left.
+  func unload(downTo limit: Int = kept) {
     state.withLock { state in
       state.isCrowded = false
-      for id in Array(state.chunks.keys) where state.chunks.count > Self.kept {
+      for id in Array(state.chunks.keys) where state.chunks.count > limit {
         guard let index = state.chunks.index(forKey: id) else { continue }
         // Who holds the chunk goes on with it, and must not meet another one in its place.
         guard isKnownUniquelyReferenced(&state.chunks.values[index]), state.chunks.values[index].isAtRest else { continue }

@@ -15,8 +15,6 @@ final class SealedChunk: Sendable {
     /// Frames that were fetched ahead of a reader, and not read since.
     /// INVARIANT: a subset of `resident`.
     var ahead: Bitmap
-    /// Frames that were read since they came, or since the store was opened.
-    var read: Bitmap
   }
 
   struct State {
@@ -99,7 +97,6 @@ final class SealedChunk: Sendable {
             let frame = state.extents[place].frame(at: index)
             return state.extents[place].resident[index] ? .unverified(frame) : .cold(frame)
           }
-          state.extents[place].read[index] = true
           if state.extents[place].ahead[index] { ahead += state.extents[place].takeAhead(index) }
           position = min(end, state.extents[place].frame(at: index).range.upperBound)
         }
@@ -148,8 +145,8 @@ final class SealedChunk: Sendable {
   /// Frames that are to be evicted.
   struct Selection {
     let range: Range<LSN>
-    /// Whether frames stay that were read.
-    let sparesRead: Bool
+    /// Those of them that stay: the frame at the start of the range is the lowest bit, and so on.
+    var spared: UInt8 = 0
   }
 
   /// The published bytes of `range`, which lies in the chunk, that are on the local disk.
@@ -235,12 +232,11 @@ final class SealedChunk: Sendable {
       for frame in merged.frames {
         let held = parts.flatMap { part in
           part.frames(in: frame.range.clamped(to: part.record.range)).map {
-            (part.resident[$0.index], part.verified[$0.index], part.read[$0.index])
+            (part.resident[$0.index], part.verified[$0.index])
           }
         }
         merged.resident[frame.index] = held.allSatisfy(\.0)
         merged.verified[frame.index] = held.allSatisfy(\.1)
-        merged.read[frame.index] = held.contains { $0.2 }
       }
       state.extents.replaceSubrange(first..<(first + parts.count), with: [merged])
     }
@@ -272,18 +268,17 @@ extension SealedChunk.Extent {
     resident = record.residency
     self.verified = Bitmap(count: record.frames.count, filled: verified)
     ahead = Bitmap(count: record.frames.count, filled: false)
-    read = ahead
   }
 
   /// The frames on the local disk that an eviction is to take.
   mutating func takeEvictable(below limit: LSN, _ selections: [SealedChunk.Selection]?) -> [SealedChunk.Frame] {
-    let all = [SealedChunk.Selection(range: record.range, sparesRead: false)]
+    let all = [SealedChunk.Selection(range: record.range)]
     var found: [SealedChunk.Frame] = []
     for selection in selections ?? all where selection.range.overlaps(record.range) {
       for index in frameIndices(in: selection.range.clamped(to: record.range)) where resident[index] {
         let frame = frame(at: index)
-        guard frame.range.upperBound <= limit, !(selection.sparesRead && read[index]) else { continue }
-        read[index] = false
+        let place = (frame.range.lowerBound.rawValue - selection.range.lowerBound.rawValue) / Self.grid
+        guard frame.range.upperBound <= limit, selection.spared >> place & 1 == 0 else { continue }
         found.append(frame)
       }
     }

@@ -13,6 +13,8 @@ import AOFSystem
 struct FrameFetch {
   /// How often wrong bytes are asked for again before they count as damage.
   static let attempts = 4
+  /// Frames that are unpacked before they are written: 1 MiB, which the processor's cache still has then.
+  private static let writtenAtOnce = 8
 
   private let download: Download
   private let hydrator: Hydrator
@@ -86,7 +88,14 @@ struct FrameFetch {
     var loaded: [Loaded] = []
     var position = 0
     var isFilling = false
-    defer { if isFilling { endFill(storing: loaded) } }
+    // Loaded, with room in the cache, and not written yet.
+    var unwritten = ArraySlice<SealedChunk.Frame>()
+    defer {
+      if isFilling {
+        store(unwritten)
+        download.chunk.endFill()
+      }
+    }
     for (frame, length) in zip(frames, lengths) {
       let piece = UnsafeRawBufferPointer(rebasing: bytes[position..<(position + length)])
       position += length
@@ -106,6 +115,12 @@ struct FrameFetch {
       let hasRoom = services.reserve.admitsGrowth && services.cache.reserve(frame.range.byteCount)
       loaded.append(Loaded(frame: frame, hasRoom: hasRoom))
       hydrator.loaded(download, frame)
+      guard hasRoom else { continue }
+      unwritten.append(frame)
+      if unwritten.count == Self.writtenAtOnce {
+        store(unwritten)
+        unwritten = []
+      }
     }
     return loaded
   }
@@ -132,20 +147,19 @@ struct FrameFetch {
     let hasRoom: Bool
   }
 
-  /// Writes the frames that there is room for to the chunk file, and ends the chunk's fill.
-  private func endFill(storing loaded: [Loaded]) {
-    var rest = loaded.filter(\.hasRoom).map(\.frame)[...]
+  /// Writes frames that room was set aside for to the chunk file, within a fill.
+  private func store(_ frames: ArraySlice<SealedChunk.Frame>) {
+    var rest = frames
     // Adjacent frames with one call: threads that write to the same file take turns.
     while let first = rest.first {
       var end = first.range.lowerBound
-      let frames = rest.prefix { frame in
+      let adjacent = rest.prefix { frame in
         defer { end = frame.range.upperBound }
         return frame.range.lowerBound == end
       }
-      stored(frames) { () throws(AofError) in try write(frames) }
-      rest = rest.dropFirst(frames.count)
+      stored(adjacent) { () throws(AofError) in try write(adjacent) }
+      rest = rest.dropFirst(adjacent.count)
     }
-    download.chunk.endFill()
   }
 
   /// Makes room for the others, outside of a fill: what has to go may be in the same chunk.

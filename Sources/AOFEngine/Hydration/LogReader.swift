@@ -8,8 +8,8 @@ package final class LogReader: Sendable {
   private let log: Aof
   private let number: UInt64
   private let window = Lock(ReadAheadWindow())
-  /// The group that the last read ended in: who goes on in it has not come to read it once more.
-  private let place = Lock<CacheGroup?>(nil)
+  /// Where the last read ended, with the frames of that group that were read on the way: who goes on in it has not come to read it once more.
+  private let place = Lock<(group: CacheGroup, frames: UInt8)?>(nil)
 
   package init(_ log: Aof) {
     self.log = log
@@ -45,16 +45,20 @@ package final class LogReader: Sendable {
   }
 
   private func touch(_ range: Range<LSN>) {
-    let first = CacheGroup.holding(range.lowerBound, of: log.id, log.chunkSize)
-    let last = CacheGroup.holding(LSN(rawValue: range.upperBound.rawValue - 1), of: log.id, log.chunkSize)
+    let size = log.chunkSize
+    let last = CacheGroup.holding(LSN(rawValue: range.upperBound.rawValue - 1), of: log.id, size)
+    let end = last.frames(of: range.clamped(to: last.range(size)), size)
     let previous = place.withLock { place in
-      defer { place = last }
-      return place
+      let previous = place
+      place = (last, previous?.group == last ? end | (previous?.frames ?? 0) : end)
+      return previous
     }
-    guard first != previous || last != previous else { return }
-    let groups = CacheGroup.covering(range, of: log.id, log.chunkSize)
+    let isInPlace = previous?.group == CacheGroup.holding(range.lowerBound, of: log.id, size)
+    if isInPlace, previous?.group == last, let frames = previous?.frames, frames | end == frames { return }
     log.services.cacheOrder.withLock { order in
-      for (group, _) in groups where group != previous { order.touch(group) }
+      for (group, _) in CacheGroup.covering(range, of: log.id, size) {
+        order.touch(group, group.frames(of: range.clamped(to: group.range(size)), size), isVisit: group != previous?.group)
+      }
     }
   }
 

@@ -29,6 +29,7 @@ extension AofManager {
         failure = failure ?? error
       }
     }
+    saveCacheOrder()
     do throws(AofError) { try services.manifest.close() } catch { failure = failure ?? error }
     if let failure { throw failure }
   }

@@ -10,6 +10,10 @@ struct StoreLayout: Sendable {
   var manifest: String { root + "/manifest.sqlite" }
   /// A manifest that is being created.
   var newManifest: String { root + "/manifest.sqlite.new" }
+  /// What of the cache is to leave first.
+  var cacheOrder: String { root + "/cache-order" }
+  /// One that is being written.
+  var newCacheOrder: String { root + "/cache-order.new" }
   /// Disk space that is set aside.
   var reserve: String { root + "/reserve" }
   /// Whether a name in the store's directory is that of a manifest that was not finished.
