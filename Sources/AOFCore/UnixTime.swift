@@ -25,5 +25,8 @@ public struct UnixTime: RawRepresentable, Hashable, Comparable, Sendable, Codabl
       rawValue: Int64(clamping: Int128(rawValue) + Int128(seconds) * 1_000_000_000 + Int128(attoseconds / 1_000_000_000)))
   }
 
+  /// Seconds from `earlier` until this moment; negative if that is later.
+  package func seconds(since earlier: UnixTime) -> Double { Double(Int128(rawValue) - Int128(earlier.rawValue)) / 1e9 }
+
   public static func < (lhs: UnixTime, rhs: UnixTime) -> Bool { lhs.rawValue < rhs.rawValue }
 }

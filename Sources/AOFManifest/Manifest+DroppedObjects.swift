@@ -29,12 +29,12 @@ extension Manifest {
   }
 
   /// The objects that may be deleted: those that no element of the chain has named since `time`.
-  package func deletableObjects(unnamedSince time: UnixTime) throws(AofError) -> [String] {
+  package func deletableObjects(unnamedSince time: UnixTime, limit: Int) throws(AofError) -> [String] {
     try read { database in
       try Row.fetchAll(
         database,
-        sql: "SELECT key FROM dropped_objects WHERE unnamed_since IS NOT NULL AND unnamed_since <= ? ORDER BY key",
-        arguments: [time.rawValue]
+        sql: "SELECT key FROM dropped_objects WHERE unnamed_since IS NOT NULL AND unnamed_since <= ? ORDER BY key LIMIT ?",
+        arguments: [time.rawValue, limit]
       ).map { try $0.checked("key") }
     }
   }

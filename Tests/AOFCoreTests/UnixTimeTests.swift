@@ -14,6 +14,13 @@ import Testing
     #expect(UnixTime(seconds: seconds, nanoseconds: nanoseconds) == time)
   }
 
+  /// Whoever owns a file may give it any time.
+  @Test func distancesBetweenAnyTwoTimes() {
+    #expect(UnixTime(rawValue: .max).seconds(since: UnixTime(rawValue: .min)) == 0x1p64 / 1e9)
+    #expect(UnixTime(rawValue: .min).seconds(since: UnixTime(rawValue: .max)) == -0x1p64 / 1e9)
+    #expect(UnixTime(rawValue: 2_500_000_000).seconds(since: UnixTime(rawValue: 1_000_000_000)) == 1.5)
+  }
+
   @Test(arguments: [
     (Int64.max, 0, Int64.max), (Int64.max, 999_999_999, Int64.max), (Int64.min, 0, Int64.min),
     (Int64.min, 999_999_999, Int64.min), (9_223_372_036, 854_775_808, Int64.max),

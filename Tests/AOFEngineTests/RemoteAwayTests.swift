@@ -32,6 +32,20 @@ import Testing
     #expect(try log.contents() == [UInt8](repeating: 1, count: 200_000) + [2])
   }
 
+  /// A share that was unmounted by force leaves a directory that takes nothing any more, whatever is mounted later.
+  @Test func isOpenedAnewByItsPathOnceItFailed() throws {
+    let (store, remote, away) = try store()
+    let log = try store.log()
+    _ = try log.bytes(at: 0, count: 1)
+    try FileManager.default.copyItem(at: remote, to: away)
+    try FileManager.default.removeItem(at: remote)
+    try log.append([2])
+    #expect(throws: AofError.self) { try log.checkpoint() }
+    try FileManager.default.moveItem(at: away, to: remote)
+    #expect(try log.checkpoint() == 200_001)
+    #expect(try log.contents() == [UInt8](repeating: 1, count: 200_000) + [2])
+  }
+
   @Test func anEmptyDirectoryInItsPlaceTakesNothing() throws {
     let (store, remote, away) = try store()
     try FileManager.default.moveItem(at: remote, to: away)
@@ -39,7 +53,12 @@ import Testing
     let log = try store.log()
     try log.append([2])
     #expect(throws: AofError.self) { try log.checkpoint() }
-    #expect(!FileManager.default.fileExists(atPath: remote.path + "/chunks"))
+    #expect(try FileManager.default.contentsOfDirectory(atPath: remote.path).isEmpty)
     #expect(log.watermarks.remote == 200_000)
+    // As a share that is mounted in its place.
+    try FileManager.default.removeItem(at: remote)
+    try FileManager.default.moveItem(at: away, to: remote)
+    #expect(try log.checkpoint() == 200_001)
+    #expect(try log.contents() == [UInt8](repeating: 1, count: 200_000) + [2])
   }
 }

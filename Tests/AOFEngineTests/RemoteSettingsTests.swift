@@ -29,6 +29,22 @@ import Testing
     #expect(try remote(store, openedWith: nil) == second)
   }
 
+  /// A name that is misspelt must not be the store's for good.
+  @Test func aBucketThatDoesNotAnswerIsNobodys() throws {
+    let store = TestStore()
+    store.options.remote = "s3://bukcet/p?endpoint=http://127.0.0.1:1&region=r&retry=1s"
+    #expect(#expect(throws: AofError.self) { try store.manager() }?.code == .remoteFailure)
+    let right = "s3://bucket/p?endpoint=http://127.0.0.1:1&region=r&retry=1s"
+    store.remote = try DirectoryStore(path: store.directory.path + "/bucket", create: true)
+    #expect(try remote(store, openedWith: right) == right)
+    // Nothing was published to it yet; still the logs that are here can be used while it is away.
+    try store.log().append([1])
+    try store.close()
+    store.remote = nil
+    #expect(try store.log().contents() == [1])
+    #expect(throws: AofError.self) { try store.log().checkpoint() }
+  }
+
   /// Another environment might find another bucket.
   @Test func theRegionIsKeptFromTheCreationOn() throws {
     let store = TestStore()

@@ -1,5 +1,6 @@
 import AOFCore
-import AOFEngine
+import AOFFormat
+@testable import AOFEngine
 import AOFManifest
 import AOFRemote
 import Foundation
@@ -134,6 +135,34 @@ import Testing
     #expect(try log.checkpoint() == 4)
   }
 
+  /// Each request waits as long as it is repeated, and there may be thousands of logs.
+  @Test func aRemoteThatIsDownIsNotAskedForEachLog() throws {
+    let (store, remote) = try faulty()
+    let logs = try (0..<20).map { try store.log("log-\($0)") }
+    for log in logs { try log.append([1]) }
+    remote.state.withLock { $0.putFault = AofError(.remoteFailure, "down") }
+    let results = try store.manager().checkpoint(logs)
+    #expect(results.count == 20)
+    for result in results.values { #expect(throws: AofError.self) { try result.get() } }
+    #expect(remote.state.withLock { $0.refused.count } <= 3)
+    remote.state.withLock { $0.putFault = nil }
+    try store.manager().checkpoint()
+    #expect(logs.allSatisfy { $0.watermarks.remote == 1 })
+  }
+
+  /// Logs that a remote does not take, for what is in them or for their names, keep no others from it for long.
+  @Test func whatNoRemoteTakesKeepsNoOthersFromIt() throws {
+    let (store, remote) = try faulty()
+    let logs = try (0..<8).map { try store.log("log-\($0)") }
+    for log in logs { try log.append([1]) }
+    remote.state.withLock { state in
+      state.putFault = AofError(.remoteFailure, "too large")
+      state.putFaultPrefixes = logs[0..<3].map { ObjectKey.directory(of: $0.id) }
+    }
+    for _ in 0..<2 { _ = try store.manager().checkpoint(logs) }
+    #expect(logs.map { $0.watermarks.remote == 1 } == [false, false, false, true, true, true, true, true])
+  }
+
   @Test func aLeaseKeepsItsChunk() throws {
     let (store, _) = try faulty()
     let log = try store.log()
@@ -240,6 +269,23 @@ import Testing
     try store.log("other").append([3])
     try store.manager().checkpoint()
     #expect(try store.log("other").watermarks.remote == 2)
+  }
+
+  /// There may be as many as a log had, and other checkpoints wait meanwhile.
+  @Test func whatIsNamedNoMoreIsDeletedSomeAtATime() throws {
+    let (store, remote) = try faulty()
+    store.options.remoteGrace = .zero
+    let log = try store.log()
+    try log.append([1])
+    try log.checkpoint()
+    let keys = (0..<1500).map { "chunks/orphan-\($0)" }
+    try store.manager().services.manifest.recordOrphans(keys.map { ($0, log.id) }, at: UnixTime(rawValue: 0))
+    try log.append([2])
+    try log.checkpoint()
+    #expect(remote.state.withLock { $0.requests.deletes } == 1000)
+    try log.append([3])
+    try log.checkpoint()
+    #expect(remote.state.withLock { $0.requests.deletes } == 1500)
   }
 
   @Test(arguments: [false, true]) func filesOfOthersOutliveAPurge(_ isPublished: Bool) throws {

@@ -160,6 +160,10 @@ final class FaultyRemote: RemoteStore {
     /// What the next reads answer instead, first to last.
     var readFaults: [Fault] = []
     var putFault: AofError?
+    /// Keys that begin so are the only ones that it is for; nil for all.
+    var putFaultPrefixes: [String]?
+    /// Objects that were refused for it.
+    var refused: [String] = []
     /// Reads wait as long as this is set.
     var isHanging = false
   }
@@ -202,13 +206,22 @@ final class FaultyRemote: RemoteStore {
   func put(
     _ bytes: UnsafeRawBufferPointer, as key: RemoteKey, _ condition: RemoteCondition
   ) throws(AofError) -> RemoteOutcome {
-    if let fault = state.withLock({ $0.putFault }) { throw fault }
+    try checkPut(key)
     state.withLock { $0.requests.puts += 1 }
     return try base.put(bytes, as: key, condition)
   }
 
+  private func checkPut(_ key: RemoteKey) throws(AofError) {
+    let fault = state.withLock { state -> AofError? in
+      guard let fault = state.putFault, state.putFaultPrefixes?.contains(where: key.text.hasPrefix) ?? true else { return nil }
+      state.refused.append(key.text)
+      return fault
+    }
+    if let fault { throw fault }
+  }
+
   func beginUpload(_ key: RemoteKey) throws(AofError) -> any RemoteUpload {
-    if let fault = state.withLock({ $0.putFault }) { throw fault }
+    try checkPut(key)
     state.withLock { state in
       state.commits += 1
       state.requests.uploads += 1

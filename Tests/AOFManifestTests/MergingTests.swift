@@ -60,8 +60,8 @@ import Testing
     let recorded = try #require(try manifest.recordMerger(merger, at: UnixTime(rawValue: 50)))
     #expect(try manifest.extents(of: log) == [recorded] && recorded.object?.key == "merged")
     #expect(try manifest.unpublished(of: log).droppedObjects.isEmpty)
-    #expect(try manifest.deletableObjects(unnamedSince: UnixTime(rawValue: 49)).isEmpty)
-    #expect(try manifest.deletableObjects(unnamedSince: UnixTime(rawValue: 50)) == ["part-0", "part-1"])
+    #expect(try manifest.deletableObjects(unnamedSince: UnixTime(rawValue: 49), limit: 100).isEmpty)
+    #expect(try manifest.deletableObjects(unnamedSince: UnixTime(rawValue: 50), limit: 100) == ["part-0", "part-1"])
   }
 
   @Test func partsThatChangedStay() throws {
@@ -89,7 +89,7 @@ import Testing
     #expect(try manifest.unknownObjects(keys) == ["lost"])
     try manifest.recordOrphans([("lost", log)], at: UnixTime(rawValue: 9))
     #expect(try manifest.unknownObjects(keys).isEmpty)
-    #expect(try manifest.deletableObjects(unnamedSince: UnixTime(rawValue: 9)) == ["lost"])
+    #expect(try manifest.deletableObjects(unnamedSince: UnixTime(rawValue: 9), limit: 100) == ["lost"])
     #expect(try manifest.lastSweep() == UnixTime(rawValue: 0))
     try manifest.recordSweep(at: UnixTime(rawValue: 12))
     #expect(try manifest.lastSweep() == UnixTime(rawValue: 12))

@@ -125,5 +125,5 @@ extension Manifest {
     try recordPublished(publications, removed: removed, directories: directories, sequence: sequence, at: Self.testTime)
   }
 
-  func deletableObjects() throws(AofError) -> [String] { try deletableObjects(unnamedSince: Self.testTime) }
+  func deletableObjects() throws(AofError) -> [String] { try deletableObjects(unnamedSince: Self.testTime, limit: 100) }
 }

@@ -16,15 +16,13 @@ extension Checkpointer {
   func isTidyingDue() throws(AofError) -> Bool {
     guard state.withLock({ $0.sequence > 0 }) else { return false }
     if try isSweepDue(environment.clock.now()) { return true }
-    return try !manifest.deletableObjects(unnamedSince: deadline).isEmpty
+    return try !manifest.deletableObjects(unnamedSince: deadline, limit: 1).isEmpty
   }
 
   /// Sweeps and deletes what is due, though nothing is to be uploaded. Waits for the remote.
   func tidyIfDue() throws(AofError) {
     guard try isTidyingDue() else { return }
-    try begin()
-    defer { state.change { $0.isRunning = false } }
-    tidy()
+    try alone { tidy() }
   }
 
   /// Sweeps if that is due, and deletes what may go. A failure leaves it to the next time, and is reported.
@@ -76,13 +74,16 @@ extension Checkpointer {
 
   private static let pageSize = 1000
 
-  /// Deletes objects that the chain names no more. What cannot be deleted now is left to the next checkpoint.
+  /// How many objects are deleted before other checkpoints have their turn: there may be as many as a log had.
+  static let deletedAtOnce = 1000
+
+  /// Deletes objects that the chain names no more, ``deletedAtOnce`` at most. What is left is for the next checkpoint.
   /// - Returns: how many are gone.
   @discardableResult
   func deleteDropped() -> Int {
     var deleted: [String] = []
     do throws(AofError) {
-      for key in try manifest.deletableObjects(unnamedSince: deadline) {
+      for key in try manifest.deletableObjects(unnamedSince: deadline, limit: Self.deletedAtOnce) {
         try checkCancellation()
         try remote.delete(RemoteKey(key))
         deleted.append(key)

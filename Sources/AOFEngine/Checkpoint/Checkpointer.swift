@@ -45,6 +45,8 @@ final class Checkpointer: Sendable {
     var ownsEpoch = false
     /// Chunks whose bytes on the disk turned out to be damaged when they were to be merged.
     var unmergeable: Set<LocalChunkStore.Key> = []
+    /// Logs that could not be uploaded the last time: they come after those that may well be.
+    var troubled: Set<LogID> = []
     /// No sweep begins before, since the last one failed.
     var sweepPause: UnixTime?
     var isRunning = false
@@ -88,31 +90,44 @@ final class Checkpointer: Sendable {
 
   /// Seals the logs, uploads what the remote lacks of them, and publishes all of it with one element of the chain, or with
   /// several where it is very much.
-  /// One checkpoint runs at a time. Waits for the remote.
+  /// One checkpoint runs at a time. Waits for the remote; where that takes neither of two logs that follow each other, it is not asked
+  /// for the others: each would wait as long as requests are repeated.
   /// - Returns: for each log how far the remote holds it now, or why not.
   func checkpoint(_ requests: [Request]) -> [LogID: Result<LSN, AofError>] {
     do throws(AofError) {
-      try begin()
+      return try alone { uploadAndPublish(requests) }
     } catch {
       return Dictionary(requests.map { ($0.log.id, .failure(error)) }, uniquingKeysWith: { $1 })
     }
-    defer { state.change { $0.isRunning = false } }
+  }
+
+  private func uploadAndPublish(_ requests: [Request]) -> [LogID: Result<LSN, AofError>] {
     let watch = Stopwatch()
     var results: [LogID: Result<LSN, AofError>] = [:]
     var (uploads, unpublished): ([Upload], [Upload]) = ([], [])
-    var objects = 0
+    var (objects, refusals) = (0, 0)
     var failure: AofError?
-    for (index, request) in requests.enumerated() {
+    for (index, request) in inOrder(requests).enumerated() {
+      if let failure {
+        results[request.log.id] = .failure(failure)
+        continue
+      }
+      var refusal: AofError?
       do throws(AofError) {
-        if let failure { throw failure }
         let upload = try upload(request)
         unpublished.append(upload)
         objects += upload.objects.count
+        refusal = upload.failure
+        if refusal == nil, !upload.objects.isEmpty { refusals = 0 }
       } catch {
         results[request.log.id] = .failure(error)
+        refusal = error
       }
-      guard objects >= environment.snapshotLimit / 16, index < requests.count - 1, failure == nil else { continue }
-      failure = settle(unpublished, &results)
+      note(refusal, of: request.log.id)
+      if refusal?.code == .remoteFailure { refusals += 1 }
+      let isAway = refusals == Self.refusalsAtMost
+      guard isAway || objects >= environment.snapshotLimit / 16, index < requests.count - 1 else { continue }
+      failure = settle(unpublished, &results) ?? (isAway ? refusal : nil)
       uploads += unpublished
       (unpublished, objects) = ([], 0)
     }
@@ -121,6 +136,21 @@ final class Checkpointer: Sendable {
     if failure == nil { tidy() }
     observe(uploads, requests.lazy.compactMap { results[$0.log.id]?.failure }.first { $0.code != .purged }, took: watch.elapsed)
     return results
+  }
+
+  /// How many logs in a row the remote may refuse.
+  private static let refusalsAtMost = 2
+
+  private func note(_ refusal: AofError?, of log: LogID) {
+    state.withLock { state in
+      if refusal != nil, refusal?.code != .purged { state.troubled.insert(log) } else { state.troubled.remove(log) }
+    }
+  }
+
+  /// What one log has that no remote takes must not keep the others from being tried.
+  private func inOrder(_ requests: [Request]) -> [Request] {
+    let troubled = state.withLock(\.troubled)
+    return requests.filter { !troubled.contains($0.log.id) } + requests.filter { troubled.contains($0.log.id) }
   }
 
   /// Publishes uploads with one element, which is bounded. - Returns: why that failed.
@@ -141,13 +171,13 @@ final class Checkpointer: Sendable {
   /// ones. Waits for the remote.
   /// - Throws: `remoteFailure`, `fenced`, local failures: then some of it is left to the next checkpoint.
   func publishNames(purged logs: [LogID]) throws(AofError) {
-    try begin()
-    defer { state.change { $0.isRunning = false } }
-    try publish([])
-    deleteDropped()
+    try alone { () throws(AofError) in try publish([]) }
+    while try alone({ deleteDropped() }) == Self.deletedAtOnce {}
     // In a remote that nobody has claimed nothing is ours.
-    if try !isUntouched(whenPurging: logs) {
-      for id in logs { try deleteUnnamed(of: id) }
+    for id in logs {
+      try alone { () throws(AofError) in
+        if try !isUntouched(whenPurging: logs) { try deleteUnnamed(of: id) }
+      }
     }
     guard try manifest.droppedObjects(of: logs).isEmpty else {
       throw AofError(
@@ -168,7 +198,14 @@ final class Checkpointer: Sendable {
     observation.marks.moved()
   }
 
-  func begin() throws(AofError) {
+  /// Runs `body` as the one checkpoint. - Throws: `fenced`; `interrupted` when the store is being closed.
+  func alone<Result>(_ body: () throws(AofError) -> Result) throws(AofError) -> Result {
+    try begin()
+    defer { state.change { $0.isRunning = false } }
+    return try body()
+  }
+
+  private func begin() throws(AofError) {
     try state.wait { state throws(AofError) -> Void? in
       if let fence = state.fence { throw fence }
       if state.isCancelled { throw Self.closing }

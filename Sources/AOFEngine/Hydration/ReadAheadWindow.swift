@@ -75,7 +75,7 @@ struct ReadAheadWindow {
     }
     guard consumed >= size else { return }
     let time = now()
-    let seconds = max(1e-6, Double(time.rawValue - (since ?? time).rawValue) / 1e9)
+    let seconds = max(1e-6, time.seconds(since: since ?? time))
     let rate = Double(consumed) / seconds
     consumed = 0
     since = time

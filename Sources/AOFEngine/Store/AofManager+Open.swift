@@ -59,7 +59,10 @@ struct StoreOpening {
   func run() throws(AofError) -> AofManager {
     let isNew = try checkDirectory()
     let lock = try StoreLock.acquire(layout, mountPoint: options.mountPoint, disk: environment.disk)
-    if isNew { try createManifest() }
+    if isNew {
+      try checkNewBucket()
+      try createManifest()
+    }
     try checkJournal()
     let manifest = try Manifest.open(layout.manifest)
     try check(manifest)
@@ -182,20 +185,28 @@ struct StoreOpening {
     try disk.syncDirectory(layout.root)
   }
 
-  /// The remote; created as long as nothing was published to it. Later one that is not there is away, not new.
+  /// Asks a bucket whether it is there before a store names it for good: the name may be misspelt.
+  private func checkNewBucket() throws(AofError) {
+    guard givenRemote == nil, case .s3(let location)? = try requestedRemote()?.settled else { return }
+    _ = try RemoteLocation.s3(location).open(create: true)
+  }
+
+  /// The remote. A directory is created as long as nothing was published to it; later one that is not there is away, not
+  /// new. A bucket was there when the store was created.
   private func openRemote(_ settings: StoreSettings, _ manifest: Manifest) throws(AofError) -> any RemoteStore {
     let location = try RemoteLocation(parsing: settings.remote, workingDirectory: layout.root)
     let observation = observation
     let report: @Sendable (String) -> Void = { observation.report(.remote, $0) }
-    if try manifest.remoteSequence() == 0 { return try location.open(create: true, report: report) }
+    if case .directory = location, try manifest.remoteSequence() == 0 {
+      return try location.open(create: true, report: report)
+    }
+    let remote = ReopeningRemoteStore(location) { () throws(AofError) in try location.open(create: false, report: report) }
     do throws(AofError) {
-      return try location.open(create: false, report: report)
+      try remote.open()
     } catch {
       observation.report(.remote, "the remote is not used for now: \(error)")
-      return ReopeningRemoteStore(location) { () throws(AofError) in
-        try location.open(create: false, report: report)
-      }
     }
+    return remote
   }
 
   // MARK: Settings

@@ -1,4 +1,5 @@
 import AOFCore
+import AOFFormat
 import AOFRemote
 import AOFRemoteS3
 
@@ -12,7 +13,8 @@ extension RemoteLocation {
   }
 
   /// Opens the store there. With `create` a missing directory is created, and a bucket must answer: one that is new to
-  /// us may be misspelt. Without, a bucket is asked for nothing yet. Blocks on the remote.
+  /// us may be misspelt. Without, a bucket is asked for nothing yet, and a directory must be the remote of a store: where a
+  /// share is to be mounted there may be an empty one. Blocks on the remote.
   ///
   /// - Parameter report: told what people should know though nothing failed, on any thread.
   /// - Throws: `notFound`; `remoteFailure`.
@@ -20,7 +22,13 @@ extension RemoteLocation {
     create: Bool, report: @escaping @Sendable (String) -> Void = { _ in }
   ) throws(AofError) -> any RemoteStore {
     switch self {
-    case .directory(let path): return try DirectoryStore(path: path, create: create)
+    case .directory(let path):
+      if !create, try DirectoryStore(reading: path).size(of: RemoteKey(RemoteStoreHeader.key)) == nil {
+        throw AofError(
+          .remoteFailure, "the directory \(path) has no \(RemoteStoreHeader.key), and so is not the remote of a store",
+          remedy: "mount what belongs there")
+      }
+      return try DirectoryStore(path: path, create: create)
     case .s3(let location):
       let store = try S3Store(location, report: report)
       if create { try store.check() }

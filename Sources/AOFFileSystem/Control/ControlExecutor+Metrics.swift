@@ -30,7 +30,7 @@ extension ControlExecutor {
       [("writable", UInt64(measures.writableLogs)), ("read_only", UInt64(measures.readOnlyLogs))])
     metrics.add(
       "aofs_upload_lag_bytes", .gauge, "Bytes of logs that the remote does not hold.", measures.unpublishedBytes)
-    let lag = measures.oldestUnpublished.map { max(0, Double(now.rawValue - $0.rawValue) / 1e9) } ?? 0
+    let lag = measures.oldestUnpublished.map { max(0, now.seconds(since: $0)) } ?? 0
     metrics.add(
       "aofs_upload_lag_seconds", .gauge, "Age of the oldest byte that the remote does not hold; 0 if it holds all.", lag)
     metrics.add(
