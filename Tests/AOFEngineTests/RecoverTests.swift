@@ -73,6 +73,29 @@ import Testing
     #expect(try AofManager.recover(copy.path).wasSound)
   }
 
+  /// Opened as it is the log would be closed at its tail.
+  @Test(arguments: [false, true]) func aLogThatLacksBytesInTheWalGoesOnBeforeThem(isManifestLost: Bool) throws {
+    let log = try store.log("torn")
+    for part in [Array("first".utf8), Array("second, which is lost".utf8), Array("third".utf8)] {
+      try log.append(part)
+      try log.sync()
+    }
+    let copy = try store.crashed()
+    if isManifestLost { try copy.removeManifest() } else { try copy.file("manifest.sqlite").overwrite(at: 0, with: [0]) }
+    for segment in try copy.segments() {
+      guard let found = try Data(contentsOf: segment).range(of: Data("second, which".utf8)) else { continue }
+      try segment.overwrite(at: found.lowerBound, with: [0xff])
+    }
+    let report = try AofManager.recover(copy.path)
+    #expect(report.notes.contains { $0.contains("the log ends there") }, "\(report.notes)")
+    let torn = try copy.log("recovered/\(log.id)")
+    #expect(try torn.contents() == Array("first".utf8))
+    try torn.append([9])
+    try copy.close()
+    let again = try copy.log("recovered/\(log.id)")
+    #expect(try again.contents() == Array("first".utf8) + [9])
+  }
+
   /// What no checksum covers is not taken: without the manifest nothing tells what the sealed, unpublished part held.
   @Test func whatNothingProvesIsKeptAside() throws {
     try store.close()

@@ -10,7 +10,10 @@ extension AofManager {
     services.cache.whenTight { [weak self] in self?.queueEviction() }
     services.evictor.use { [weak self] target throws(AofError) in try self?.evictLeastUsed(downTo: target) }
     services.maintenance.add { [self] in
-      for id in state.withLock({ $0.descriptors.keys.sorted() }) { _ = services.localChunks.allocatedSize(of: id) }
+      for id in state.withLock({ $0.descriptors.keys.sorted() }) {
+        if state.withLock({ $0.isClosing }) { return }
+        _ = services.localChunks.allocatedSize(of: id)
+      }
       queueEviction()
     }
   }

@@ -92,6 +92,11 @@ struct StoreRebuild {
         guard let log = recovery.logs[logs[place].log.id] else { continue }
         let tookAppends = logs[place].log.failure == nil
         logs[place].log = log.recovered
+        // An opening closes a log that lacks bytes, so that somebody looks at it; this is the look.
+        if tookAppends, log.recovered.failure != nil {
+          logs[place].log.failure = nil
+          cut.insert(log.record.id)
+        }
         guard let end = frames[log.record.id]?.end, end > log.tail, tookAppends else { continue }
         isLost = true
         notes.append(

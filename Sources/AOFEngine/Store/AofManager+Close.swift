@@ -8,6 +8,7 @@ extension AofManager {
   /// - Throws: the first failure; what could not be recorded stays in the WAL, and the next opening recovers it.
   public func close() throws(AofError) {
     defer { lock.release() }
+    state.withLock { $0.isClosing = true }
     endCheck()
     services.checkpointer.cancel()
     services.remoteChunks.cancel()

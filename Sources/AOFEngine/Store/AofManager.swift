@@ -31,6 +31,8 @@ public final class AofManager: Sendable {
     var wals: [WalDirectoryID: WriteAheadLog]
     /// WALs with a background release queued.
     var releasing: Set<WalDirectoryID> = []
+    /// Whether ``AofManager/close()`` has begun, which waits for what is done in the background.
+    var isClosing = false
     /// Whether the trash will be looked at again.
     var isPurgeScheduled = false
     /// The check of the whole manifest that runs beside, and its thread.
