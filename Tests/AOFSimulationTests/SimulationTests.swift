@@ -13,7 +13,7 @@ import Testing
   }
 
   /// Seeds beyond those of an ordinary run that once found something.
-  @Test(arguments: [5895, 7737]) func whatWasFoundStaysMended(seed: UInt64) throws { try check(seed) }
+  @Test(arguments: [1883, 5895, 7737]) func whatWasFoundStaysMended(seed: UInt64) throws { try check(seed) }
 
   private func check(_ seed: UInt64) throws {
     let script = Script(seed: seed)

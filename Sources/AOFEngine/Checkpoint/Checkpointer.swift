@@ -247,25 +247,32 @@ final class Checkpointer: Sendable {
       } catch {
         // What was truncated meanwhile could not be read any more, and need not be.
         let now = try unpublished(of: log)
-        if now.isSameLife(as: state), let part = Upload(log, state, began, objects, brokenOffBy: error) { return part }
-        try manifest.recordAbandoned(objects.map(\.object.key), of: log.id)
+        let part = now.isSameLife(as: state) ? Upload(log, state, began, objects, brokenOffBy: error) : nil
+        let kept = Set(part?.objects.map(\.object.key) ?? [])
+        try manifest.recordAbandoned(objects.map(\.object.key).filter { !kept.contains($0) }, of: log.id)
+        if let part { return part }
         if now.isSameLife(as: state) { throw error }
       }
     }
   }
 
-  /// First mergers of full chunks, then what is in none of them.
+  /// Chunk by chunk in the order of the log, so that what is uploaded before something fails can be published: mergers of a
+  /// full chunk first, then what is in none of them.
   private func upload(_ log: Aof, _ state: UnpublishedState, _ objects: inout [NewObject]) throws(AofError) {
-    let full = try manifest.chunksToMerge(of: log.id, below: log.chunkID(for: state.sealed))
+    let full = Set(try manifest.chunksToMerge(of: log.id, below: log.chunkID(for: state.sealed)))
     // First of all it must be the right remote: an empty directory in its place would take objects just as well.
     if !state.extents.isEmpty || !full.isEmpty { _ = try openChain() }
-    for id in full { try merge(id, of: log, &objects) }
-    let merged = Set(objects.flatMap(\.parts).map(\.range.lowerBound))
-    for extent in state.extents where !merged.contains(extent.range.lowerBound) {
-      let object = try ChunkLease.holding(try log.chunks.chunk(extent.chunk)) { () throws(AofError) in
-        try put(extent, of: log)
+    let extents = Dictionary(grouping: state.extents, by: \.chunk)
+    for id in full.union(extents.keys).sorted() {
+      let done = objects.count
+      if full.contains(id) { try merge(id, of: log, &objects) }
+      let merged = Set(objects[done...].flatMap(\.parts).map(\.range.lowerBound))
+      for extent in extents[id] ?? [] where !merged.contains(extent.range.lowerBound) {
+        let object = try ChunkLease.holding(try log.chunks.chunk(extent.chunk)) { () throws(AofError) in
+          try put(extent, of: log)
+        }
+        objects.append(NewObject(extent: extent, parts: [extent], object: StoredObject(object)))
       }
-      objects.append(NewObject(extent: extent, parts: [extent], object: StoredObject(object)))
     }
   }
 
@@ -304,10 +311,13 @@ extension Checkpointer.Upload {
     _ log: Aof, _ state: UnpublishedState, _ began: UnixTime, _ objects: [NewObject], brokenOffBy failure: AofError
   ) {
     let done = Set(objects.flatMap(\.parts).map(\.range.lowerBound))
-    guard !objects.isEmpty, state.droppedObjects.isEmpty, failure.code != .interrupted, failure.code != .purged,
-      let first = state.extents.first(where: { !done.contains($0.range.lowerBound) })
+    guard state.droppedObjects.isEmpty, failure.code != .interrupted, failure.code != .purged,
+      let reach = state.extents.first(where: { !done.contains($0.range.lowerBound) })?.range.lowerBound
     else { return nil }
-    self.init(log: log, state: state, began: began, objects: objects, reach: first.range.lowerBound, failure: failure)
+    // Mergers may lie behind what is missing: those of what the remote has anyhow may be told, and no others.
+    let objects = objects.filter { $0.extent.range.upperBound <= reach || $0.parts.allSatisfy { $0.object != nil } }
+    guard !objects.isEmpty else { return nil }
+    self.init(log: log, state: state, began: began, objects: objects, reach: reach, failure: failure)
   }
 }
 

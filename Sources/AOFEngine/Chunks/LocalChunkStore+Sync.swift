@@ -119,8 +119,8 @@ extension LocalChunkStore.State {
   /// process that was killed before it synced the directory.
   mutating func noteWrite(to key: LocalChunkStore.Key) {
     dirtyChunks[key.log, default: []].insert(key.chunk)
-    guard files[key]?.isWritten == false else { return }
-    files[key]?.isWritten = true
+    guard let entry = files[key], !entry.isWritten else { return }
+    entry.isWritten = true
     unsyncedDirectories.insert(key.log)
   }
 }

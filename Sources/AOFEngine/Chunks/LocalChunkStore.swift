@@ -11,13 +11,19 @@ public final class LocalChunkStore: Sendable {
     let chunk: ChunkID
   }
 
-  struct Entry {
+  /// An open file.
+  final class Entry: @unchecked Sendable {  // the lock of `state`
     let file: ChunkFile
     var lastUse: UInt64
     /// Threads at work on the file, which keep it open.
     var users = 1
     /// Whether the file was written since it was opened.
     var isWritten = false
+
+    init(_ file: ChunkFile, lastUse: UInt64) {
+      self.file = file
+      self.lastUse = lastUse
+    }
   }
 
   struct State {
@@ -37,6 +43,15 @@ public final class LocalChunkStore: Sendable {
     var volumes: [String: any Volume] = [:]
     /// Logs for which a sync of the volume failed.
     var failures: [LogID: AofError] = [:]
+
+    /// The file, if it is open, for one thread more.
+    mutating func use(_ key: Key) -> Entry? {
+      guard let entry = files[key] else { return nil }
+      uses += 1
+      entry.lastUse = uses
+      entry.users += 1
+      return entry
+    }
   }
 
   /// How many files stay open: descriptors are few, 1024 for the whole process on many systems.
@@ -224,18 +239,13 @@ public final class LocalChunkStore: Sendable {
   func withFile<Result>(
     _ key: Key, creating: Bool, _ body: (ChunkFile) throws(AofError) -> Result
   ) throws(AofError) -> Result {
-    let known = state.withLock { state in
-      state.uses += 1
-      state.files[key]?.lastUse = state.uses
-      state.files[key]?.users += 1
-      return state.files[key]?.file
-    }
-    let file = if let known { known } else { try open(key, creating: creating) }
-    defer { state.withLock { $0.files[key]?.users -= 1 } }
-    return try body(file)
+    let known = state.withLock { $0.use(key) }
+    let entry = if let known { known } else { try open(key, creating: creating) }
+    defer { state.withLock { _ in entry.users -= 1 } }
+    return try body(entry.file)
   }
 
-  private func open(_ key: Key, creating: Bool) throws(AofError) -> ChunkFile {
+  private func open(_ key: Key, creating: Bool) throws(AofError) -> Entry {
     guard let directory = state.withLock({ $0.directories[key.log] }) else {
       throw AofError(.notFound, "log \(key.log) is not open")
     }
@@ -250,13 +260,10 @@ public final class LocalChunkStore: Sendable {
     try noteVolume(of: SystemDisk.parent(of: directory))
     closeSome()
     return state.withLock { state in
-      if let other = state.files[key]?.file {
-        // Another thread was faster; all writes go through the one file that is kept.
-        state.files[key]?.users += 1
-        return other
-      }
-      let opened = ChunkFile(file)
-      state.files[key] = Entry(file: opened, lastUse: state.uses)
+      // Another thread was faster; all writes go through the one file that is kept.
+      if let other = state.use(key) { return other }
+      let opened = Entry(ChunkFile(file), lastUse: state.uses)
+      state.files[key] = opened
       return opened
     }
   }

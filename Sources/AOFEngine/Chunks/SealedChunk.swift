@@ -87,22 +87,25 @@ final class SealedChunk: Sendable {
   /// How much of `span`, which lies in the chunk, can be read, or what must happen before its first byte can.
   func readiness(of span: Range<LSN>) -> Readiness {
     state.withLock { state in
-      var position = span.lowerBound
-      var ahead = 0
-      scan: for place in state.extents.indices where state.extents[place].record.range.contains(position) {
-        let end = min(span.upperBound, state.extents[place].record.range.upperBound)
-        for index in state.extents[place].frameIndices(in: position..<end) {
-          guard state.extents[place].resident[index], state.extents[place].verified[index] else {
-            if position > span.lowerBound { break scan }
-            let frame = state.extents[place].frame(at: index)
-            return state.extents[place].resident[index] ? .unverified(frame) : .cold(frame)
+      // In place: an extent that is copied is a dozen objects that are retained.
+      state.extents.withUnsafeMutableBufferPointer { extents in
+        var position = span.lowerBound
+        var ahead = 0
+        scan: for place in extents.indices where extents[place].record.range.contains(position) {
+          let end = min(span.upperBound, extents[place].record.range.upperBound)
+          for index in extents[place].frameIndices(in: position..<end) {
+            guard extents[place].resident[index], extents[place].verified[index] else {
+              if position > span.lowerBound { break scan }
+              let frame = extents[place].frame(at: index)
+              return extents[place].resident[index] ? .unverified(frame) : .cold(frame)
+            }
+            if extents[place].ahead[index] { ahead += extents[place].takeAhead(index) }
+            position = min(end, extents[place].frameEnd(at: index))
           }
-          if state.extents[place].ahead[index] { ahead += state.extents[place].takeAhead(index) }
-          position = min(end, state.extents[place].frame(at: index).range.upperBound)
+          if position >= span.upperBound { break }
         }
-        if position >= span.upperBound { break }
+        return position > span.lowerBound ? .ready(end: position, ahead: ahead) : .gap(position)
       }
-      return position > span.lowerBound ? .ready(end: position, ahead: ahead) : .gap(position)
     }
   }
 
@@ -310,6 +313,11 @@ extension SealedChunk.Extent {
     return SealedChunk.Frame(
       index: index, range: start..<(start + Int(record.frames[index].length)),
       checksum: record.frames[index].checksum, object: record.object)
+  }
+
+  /// The LSN after its last byte; costs no look at its object.
+  func frameEnd(at index: Int) -> LSN {
+    max(LSN(rawValue: (firstCell + UInt64(index)) * Self.grid), record.range.lowerBound) + Int(record.frames[index].length)
   }
 
   private static var grid: UInt64 { UInt64(Limits.frameSize) }
