@@ -84,6 +84,8 @@ import Testing
     remote.state.withLock { $0.readFaults = [.flipBit, .flipBit, .flipBit] }
     #expect(try log.contents() == bytes)
     #expect(remote.state.withLock { $0.reads } == 4)
+    // Until then the bytes are in memory still.
+    store.waitForDownloads()
     try log.evict()
     remote.state.withLock { $0.readFaults = [.flipBit, .flipBit, .flipBit, .flipBit] }
     let error = #expect(throws: AofError.self) { try log.contents() }
