@@ -10,8 +10,7 @@ extension AofManager {
     defer { lock.release() }
     state.withLock { $0.isClosing = true }
     endCheck()
-    services.checkpointer.cancel()
-    services.remoteChunks.cancel()
+    endCheckpoints()
     services.automaticCheckpoints.end()
     endWaits()
     services.maintenance.close()
@@ -33,6 +32,13 @@ extension AofManager {
     saveCacheOrder()
     do throws(AofError) { try services.manifest.close() } catch { failure = failure ?? error }
     if let failure { throw failure }
+  }
+
+  /// Lets no checkpoint begin any more; one that is under way fails soon with `interrupted`, as does all that waits for the
+  /// remote. What the remote lacks is safe in the store. Does not wait.
+  public func endCheckpoints() {
+    services.checkpointer.cancel()
+    services.remoteChunks.cancel()
   }
 
   /// Makes the tails of logs that nobody uses any more durable in the chunk files, and records all of that at once.
