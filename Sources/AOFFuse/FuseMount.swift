@@ -46,11 +46,13 @@ package final class FuseMount: Sendable {
   ///
   /// `notifier` is the kernel cache that `files` was made with. Root mounts by itself, others through
   /// fusermount3.
+  /// - Parameter clear: called when all else is ready, to clear the place of what may go; returns whether the mount may hide files
+  ///   that are in it then, though the options do not say so.
   /// - Throws: `notFound`, `notADirectory`, `notEmpty`, `busy`, and what the kernel or fusermount3 refuses.
   package static func mount(
-    _ files: FileSystem, notifier: KernelNotifier, options: MountOptions, logger: Logger
+    _ files: FileSystem, notifier: KernelNotifier, options: MountOptions, logger: Logger,
+    clear: () throws(AofError) -> Bool = { false }
   ) throws(AofError) -> FuseMount {
-    let point = try MountPoint(checking: options.mountPoint, mayHideFiles: options.mayHideFiles)
     LibraryLog.install(logger)
     let context = MountContext(files: files, logger: logger)
     let retained = Unmanaged.passRetained(context)
@@ -59,18 +61,31 @@ package final class FuseMount: Sendable {
       throw AofError(
         .invalidArgument, "libfuse refuses the mount options '\(options.optionText)': \(LibraryLog.lastMessage)")
     }
-    guard fuse_session_mount(pointer, point.path) == 0 else {
+    let point: MountPoint
+    do throws(AofError) {
+      let mayHideFiles = try clear()
+      point = try MountPoint(checking: options.mountPoint, mayHideFiles: options.mayHideFiles || mayHideFiles)
+      try mount(pointer, on: point)
+    } catch {
       fuse_session_destroy(pointer)
       retained.release()
-      throw AofError(
-        .system(errno: EPERM), "mounting on \(point.path) failed: \(LibraryLog.lastMessage)",
-        remedy: getuid() == 0
-          ? "" : "check that fusermount3 is installed, and for allow_other that /etc/fuse.conf has user_allow_other")
+      throw error
     }
     notifier.attach(pointer)
     return FuseMount(
       mountPoint: point.path, session: Session(pointer: pointer, context: retained), context: context,
       notifier: notifier, options: options, logger: logger)
+  }
+
+  private static func mount(_ session: OpaquePointer, on point: MountPoint) throws(AofError) {
+    errno = 0
+    guard fuse_session_mount(session, point.path) != 0 else { return }
+    // Of fusermount3 nobody hears why.
+    throw AofError(
+      .system(errno: getuid() == 0 && errno != 0 ? errno : EPERM),
+      "mounting on \(point.path) failed: \(LibraryLog.lastMessage)",
+      remedy: getuid() == 0
+        ? "" : "check that fusermount3 is installed, and for allow_other that /etc/fuse.conf has user_allow_other")
   }
 
   private static func newSession(

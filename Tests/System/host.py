@@ -3,6 +3,7 @@
 
 usage: host.py FOLDER SCALE [CASE…]
 """
+import contextlib
 import os
 import re
 import select
@@ -11,6 +12,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "lib"))
@@ -56,18 +58,50 @@ def dead_mount():
         with Daemon(store("dead"), MNT) as daemon:
             before = len(daemon.read("a")) if os.path.exists(daemon.path("a")) else 0
             handle = daemon.open("a")
-            os.write(handle, b"written")
+            # What a restart takes the longer for the more there is.
+            os.write(handle, b"written" * 1_000_000)
             daemon.kill()
             os.close(handle)
             expect(error_of(os.stat, MNT + "/a"), "ENOTCONN", "a dead mount")
-            again = run(*start, store("dead"), MNT + "/")
-            expect(again.returncode, 0, f"mounting over it: {again.stderr}")
+            with lines_by_path(MNT + "/b") as written:
+                again = run(*start, store("dead"), MNT + "/")
+                expect(again.returncode, 0, f"mounting over it: {again.stderr}")
             assert "dead mount" in again.stderr, again.stderr
             with open(MNT + "/a", "rb") as file:
-                expect(len(file.read()), before + len(b"written"), "the log's length")
+                expect(len(file.read()), before + len(b"written") * 1_000_000, "the log's length")
+            assert written, "nothing could be written once the mount was there"
             with open("/proc/self/mountinfo") as table:
                 expect(sum(f" {MNT} " in line for line in table), 1, "mounts on the place")
             expect(run(SCRIPTS + "/aofs-unmount", MNT).returncode, 0, "unmounting")
+        # What was written in the moment between the two mounts lay below the second.
+        for name in os.listdir(MNT):
+            os.unlink(os.path.join(MNT, name))
+
+
+@contextlib.contextmanager
+def lines_by_path(path):
+    """Somebody writes lines to a path and opens it for each, as shells do. Yields the lines that were taken, once it is left."""
+    taken, ended = [], threading.Event()
+
+    def work():
+        while not ended.is_set():
+            try:
+                handle = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+                os.write(handle, b"line\n")
+                os.close(handle)
+                taken.append(1)
+            except OSError:
+                time.sleep(0.0005)
+
+    writer = threading.Thread(target=work)
+    writer.start()
+    try:
+        yield taken
+        before = len(taken)
+        await_("a line through the mount", lambda: len(taken) > before)
+    finally:
+        ended.set()
+        writer.join()
 
 
 @case
@@ -96,6 +130,35 @@ def appender(daemon, text="hold"):
     process = subprocess.Popen([sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     process.stdout.readline()
     return process
+
+
+@case
+def stop_while_opening():
+    """A signal ends aofs that waits for a bucket before its mount is there, and whoever started it is told."""
+    remote = ["--remote", "s3://bucket/p", "--s3-endpoint", "http://127.0.0.1:1", "--s3-retry", "1h"]
+    keys = {**os.environ, "AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "secret"}
+    for words in (["-f"], []):
+        command = [BINARY, "mount", *words, *remote, store("opening"), MNT]
+        with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=keys) as process:
+            await_("the store", lambda: os.path.exists(store("opening") + "/lock") and open(store("opening") + "/lock").read())
+            with open(store("opening") + "/lock") as lock:
+                owner = int(re.search(r"process (\d+)", lock.read()).group(1))
+            os.kill(owner, signal.SIGTERM)
+            said = process.stderr.read()
+            expect(process.wait(timeout=60), 75, f"the end: {said}")
+        assert "signal" in said, said
+        os.unlink(store("opening") + "/lock")
+    assert not os.path.ismount(MNT)
+
+
+@case
+def places_in_the_mount():
+    """What the mount writes to may not lie in it."""
+    for option in (["--remote", f"dir:{MNT}/remote"], ["--wal-dir", MNT + "/wal"], ["--log-file", MNT + "/log"]):
+        refused = run(BINARY, "mount", *option, store("within"), MNT)
+        expect(refused.returncode, 64, f"{option}: {refused.stderr}")
+        assert "lies in the mount point" in refused.stderr, refused.stderr
+        assert not os.path.exists(store("within")), "a refused mount leaves no store"
 
 
 @case

@@ -1,5 +1,6 @@
 import AOFControl
 import AOFCore
+import AOFRemote
 import AOFSystem
 import ArgumentParser
 import Logging
@@ -79,7 +80,8 @@ struct MountCommand: ParsableCommand {
     if let readyDescriptor { return try runDaemon(ReadyReporter(descriptor: readyDescriptor)) }
     let list = try optionList()
     try MountPointCheck.check(
-      mountPoint: mountPoint, store: store, mayHideFiles: list.switches.contains(.nonempty))
+      mountPoint: mountPoint, store: store, others: try Self.otherPlaces(list),
+      mayHideFiles: list.switches.contains(.nonempty))
     let settings = try settings()
     if foreground { return try serve(settings, ReadyReporter(descriptor: nil)) }
     do {
@@ -92,6 +94,19 @@ struct MountCommand: ParsableCommand {
 
   func settings() throws(AofError) -> MountSettings {
     try MountSettings(store: store, mountPoint: mountPoint, options: optionList())
+  }
+
+  /// What the mount writes to beside its store, as far as the options say.
+  private static func otherPlaces(_ list: MountOptionList) throws(AofError) -> [(path: String, what: String)] {
+    var places: [(path: String, what: String)] = []
+    if let directory = list.settings[.walDir] { places.append((directory, "WAL directory")) }
+    if let file = list.settings[.logFile] { places.append((file, "log file")) }
+    if let text = try RemoteArgument.text(list),
+      case .directory(let path) = try RemoteLocation(parsing: text, workingDirectory: try FileFacts.resolved("."))
+    {
+      places.append((path, "remote"))
+    }
+    return places
   }
 
   private func optionList() throws(AofError) -> MountOptionList {

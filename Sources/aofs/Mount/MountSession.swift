@@ -1,3 +1,4 @@
+import AOFControl
 import AOFCore
 import AOFEngine
 import AOFFileSystem
@@ -22,13 +23,12 @@ struct MountSession {
   /// - Throws: what kept the mount from being made; `timedOut` if it had to be cut off; what closing the
   ///   store says.
   func run() throws(AofError) {
+    let stopper = MountStopper(stopTimeout: settings.stopTimeout, reporter: reporter, service: service, logger: logger)
+    try stopper.start()
     service?.tell(.status("opening \(settings.store)"))
     let manager = try StoreOpening.open(settings.store, options: settings.storeOptions)
-    let stopper: MountStopper
     do throws(AofError) {
-      stopper = MountStopper(
-        try mount(manager), manager: manager, stopTimeout: settings.stopTimeout, service: service, logger: logger)
-      try serve(stopper)
+      try serve(try stopper.whileMounting(manager) { () throws(AofError) in try mount(manager) }, manager, stopper)
     } catch {
       logger.error("\(error)")
       do throws(AofError) { try manager.close() } catch { logger.error("closing the store: \(error)") }
@@ -55,16 +55,15 @@ struct MountSession {
     }
   }
 
-  private func serve(_ stopper: MountStopper) throws(AofError) {
-    try stopper.start()
-    let (observation, service, settings) = (stopper.observation, service, settings)
+  private func serve(_ mount: FuseMount, _ manager: AofManager, _ stopper: MountStopper) throws(AofError) {
+    let (observation, service, settings) = (manager.observation, service, settings)
     let probe = MountProbe(mountPoint: settings.mountPoint, reporter: reporter, logger: logger) {
       observation.report(.mount(settings.mountPoint))
       service?.tell(.ready(status: "\(settings.store) is mounted on \(settings.mountPoint)"))
     }
     defer { stopper.ended() }
     let logger = logger
-    try stopper.mount.serve {
+    try mount.serve {
       do throws(AofError) {
         _ = try SystemThread.start("probe") { probe.run() }
       } catch {
@@ -87,7 +86,22 @@ struct MountSession {
     options.owner.groupID = settings.groupID ?? options.owner.groupID
     options.metricsPermissions = settings.metricsMode ?? options.metricsPermissions
     let files = try FileSystem(manager: manager, control: control, options: options)
-    return try FuseMount.mount(files, notifier: notifier, options: settings.fuseOptions, logger: logger)
+    return try FuseMount.mount(files, notifier: notifier, options: settings.fuseOptions, logger: logger) {
+      () throws(AofError) in try takePlace(manager.observation)
+    }
+  }
+
+  /// Takes dead mounts away at the last moment: until then nobody could write below them.
+  /// - Returns: whether somebody did so now. That is hidden, and told of: a mount that does not come back would be worse.
+  private func takePlace(_ observation: Observation) throws(AofError) -> Bool {
+    guard try MountPointCheck.takeAwayDeadMounts(settings.mountPoint) else { return false }
+    logger.warning("took away the dead mount at \(settings.mountPoint)")
+    let names = try SystemDisk().list(settings.mountPoint)
+    for name in names {
+      let message = "\(ControlQuoting.line(name)) was written to \(settings.mountPoint) while nothing was mounted there, and is hidden now"
+      observation.report(.incident(.other, message, isRepeated: false))
+    }
+    return true
   }
 }
 

@@ -47,7 +47,7 @@ struct MountSettings: Equatable {
     store: String, mountPoint: String, options: MountOptionList, isRoot: Bool = FileFacts.isRoot
   ) throws(AofError) {
     self.store = try FileFacts.resolved(store)
-    self.mountPoint = try FileFacts.resolved(mountPoint)
+    self.mountPoint = try MountPointCheck.resolved(mountPoint)
     let settings = options.settings
     remote = try RemoteArgument.text(options)
     chunkSize = try settings[.chunkSize].map { text throws(AofError) in
