@@ -57,7 +57,16 @@ package struct MetricsText: Sendable {
   }
 
   private static func escaped(_ value: String) -> String {
-    value.replacing("\\", with: "\\\\").replacing("\"", with: "\\\"").replacing("\n", with: "\\n")
+    // Scalar by scalar: a carriage return and a newline are one character.
+    var escaped = String.UnicodeScalarView()
+    for scalar in value.unicodeScalars {
+      switch scalar {
+      case "\n": escaped.append(contentsOf: "\\n".unicodeScalars)
+      case "\\", "\"": escaped.append(contentsOf: ["\\", scalar])
+      default: escaped.append(scalar)
+      }
+    }
+    return String(escaped)
   }
 
   /// Whole numbers without a fraction.

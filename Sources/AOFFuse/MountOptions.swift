@@ -33,6 +33,12 @@ package struct MountOptions: Sendable {
   }
 
   private static func escaped(_ text: String) -> String {
-    text.replacing("\\", with: "\\\\").replacing(",", with: "\\,")
+    // Scalar by scalar: a comma with a mark on it is no comma to a string, and two bytes to libfuse.
+    var escaped = String.UnicodeScalarView()
+    for scalar in text.unicodeScalars {
+      if scalar == "\\" || scalar == "," { escaped.append("\\") }
+      escaped.append(scalar)
+    }
+    return String(escaped)
   }
 }

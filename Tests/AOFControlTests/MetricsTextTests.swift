@@ -28,6 +28,12 @@ import Testing
         """)
   }
 
+  @Test func labelsAreEscapedWhateverFollows() {
+    var metrics = MetricsText()
+    metrics.addInfo("d_info", "What.", [("store", "a\r\nb\"\u{301}\\\u{301}")])
+    #expect(metrics.text.hasSuffix("d_info{store=\"a\r\\nb\\\"\u{301}\\\\\u{301}\"} 1\n"))
+  }
+
   @Test func bucketsOfAHistogramAreCumulative() {
     var metrics = MetricsText()
     metrics.add("h_seconds", "Times.", bounds: [0.001, 1, 2.5], counts: [1, 0, 2, 4], sum: 11.5)

@@ -38,6 +38,23 @@ private let table = MountTable(
     #expect(table.entry(showing: path)?.mountPoint == mountPoint)
   }
 
+  /// To the kernel names are bytes: an accent that is written in two ways names two directories.
+  @Test func namesThatLookAlikeAreNotTheSame() throws {
+    let (composed, decomposed) = ("/mnt/\u{e9}", "/mnt/e\u{301}")
+    let table = MountTable(
+      parsing: Array(
+        "22 1 254:0 / \(composed) rw - fuse.aofs /srv/a rw\n23 1 254:1 / \(decomposed) rw - fuse.aofs /srv/b rw\n".utf8))
+    #expect(table.entry(at: composed)?.source == "/srv/a")
+    #expect(table.entry(at: decomposed)?.source == "/srv/b")
+    #expect(table.entry(showing: composed + "/x")?.source == "/srv/a")
+    // A log whose name begins with a mark lies below the mount point all the same.
+    #expect(table.entry(showing: composed + "/\u{301}x")?.source == "/srv/a")
+    let target = try Target.mounted(composed + "/\u{301}x", in: table)
+    #expect(target == .mounted(MountedStore(mountPoint: composed), try LogPath("\u{301}x")))
+    #expect(!MountTable.contains("/mnt/e", decomposed))
+    #expect(try FileFacts.resolved("/tmp/none-such/\u{301}x").utf8.elementsEqual("/tmp/none-such/\u{301}x".utf8))
+  }
+
   @Test func theRealTableHasARoot() throws {
     #expect(try MountTable.current().entry(showing: "/")?.mountPoint == "/")
   }

@@ -3,7 +3,6 @@
 
 usage: host.py FOLDER SCALE [CASE…]
 """
-import contextlib
 import os
 import re
 import select
@@ -12,13 +11,12 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "lib"))
 from cases import Skipped, case, main
 from daemon import BINARY, Daemon, await_, error_of, processor_time, resident
-from programs import Listener, Service
+from programs import Listener, Service, lines_by_path
 
 WORK, SCALE = sys.argv[1], int(sys.argv[2])
 MNT = os.path.join(WORK, "mnt")
@@ -76,32 +74,6 @@ def dead_mount():
         # What was written in the moment between the two mounts lay below the second.
         for name in os.listdir(MNT):
             os.unlink(os.path.join(MNT, name))
-
-
-@contextlib.contextmanager
-def lines_by_path(path):
-    """Somebody writes lines to a path and opens it for each, as shells do. Yields the lines that were taken, once it is left."""
-    taken, ended = [], threading.Event()
-
-    def work():
-        while not ended.is_set():
-            try:
-                handle = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
-                os.write(handle, b"line\n")
-                os.close(handle)
-                taken.append(1)
-            except OSError:
-                time.sleep(0.0005)
-
-    writer = threading.Thread(target=work)
-    writer.start()
-    try:
-        yield taken
-        before = len(taken)
-        await_("a line through the mount", lambda: len(taken) > before)
-    finally:
-        ended.set()
-        writer.join()
 
 
 @case

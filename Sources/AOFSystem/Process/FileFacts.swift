@@ -30,7 +30,7 @@ package struct FileFacts: Sendable {
       return try PathFacts.absolute(path)
     } catch {
       let parent = SystemDisk.parent(of: path)
-      guard error.code == .notFound, parent != path, parent != ".", let slash = path.lastIndex(of: "/") else {
+      guard error.code == .notFound, parent != path, parent != ".", let slash = path.utf8.lastIndex(of: UInt8(ascii: "/")) else {
         throw error
       }
       let above = try resolved(parent)

@@ -34,7 +34,9 @@ package struct MountTable: Sendable {
   }
 
   /// What is seen at this very path, which must be absolute and without links.
-  package func entry(at mountPoint: String) -> Entry? { entries.last { $0.mountPoint == mountPoint } }
+  package func entry(at mountPoint: String) -> Entry? {
+    entries.last { $0.mountPoint.utf8.elementsEqual(mountPoint.utf8) }
+  }
 
   /// The mount that shows `path`, which must be absolute and without links: the longest mount point above it.
   package func entry(showing path: String) -> Entry? {
@@ -45,9 +47,12 @@ package struct MountTable: Sendable {
     return best
   }
 
-  /// Whether `path` is `directory` or lies below it; both absolute.
+  /// Whether `path` is `directory` or lies below it; both absolute. Byte by byte: strings that look alike name different files.
   package static func contains(_ directory: String, _ path: String) -> Bool {
-    directory == "/" || path == directory || path.hasPrefix(directory + "/")
+    guard directory != "/" else { return true }
+    guard path.utf8.starts(with: directory.utf8) else { return false }
+    let rest = path.utf8.dropFirst(directory.utf8.count)
+    return rest.isEmpty || rest.first == UInt8(ascii: "/")
   }
 
   /// `36 35 98:0 /root /mount/point opts optional… - type source superopts`

@@ -41,7 +41,7 @@ enum Target: Equatable {
   /// Nil if the mount that shows the path is not ours. `path` is absolute, without links.
   static func mounted(_ path: String, in table: MountTable) throws(AofError) -> Target? {
     guard let entry = table.entry(showing: path), entry.type == MountedStore.type else { return nil }
-    let below = entry.mountPoint == "/" ? path : String(path.dropFirst(entry.mountPoint.count))
+    let below = entry.mountPoint == "/" ? path : String(Substring(path.utf8.dropFirst(entry.mountPoint.utf8.count)))
     let name = try LogPath(entry.root + "/" + below)
     // A bind mount of a directory of the mount does not show the control files: go by the mount's top.
     let top = entry.root == "/" ? entry : table.entries.last { $0.device == entry.device && $0.root == "/" }

@@ -1,11 +1,14 @@
 """Programs around a mount: a service manager that listens to its daemon, and the metrics over HTTP."""
+import contextlib
 import os
 import re
 import socket
 import subprocess
+import threading
+import time
 import urllib.request
 
-from daemon import BINARY, Daemon
+from daemon import BINARY, Daemon, await_
 
 
 class Service(Daemon):
@@ -75,3 +78,29 @@ class Listener:
 
     def descriptors(self):
         return len(os.listdir(f"/proc/{self.process.pid}/fd"))
+
+
+@contextlib.contextmanager
+def lines_by_path(path):
+    """Somebody writes lines to a path and opens it for each, as shells do. Yields the lines that were taken, once it is left."""
+    taken, ended = [], threading.Event()
+
+    def work():
+        while not ended.is_set():
+            try:
+                handle = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+                os.write(handle, b"line\n")
+                os.close(handle)
+                taken.append(1)
+            except OSError:
+                time.sleep(0.0005)
+
+    writer = threading.Thread(target=work)
+    writer.start()
+    try:
+        yield taken
+        before = len(taken)
+        await_("a line through the mount", lambda: len(taken) > before)
+    finally:
+        ended.set()
+        writer.join()
