@@ -1,5 +1,6 @@
 import AOFCore
 import AOFSystem
+import Foundation
 import Testing
 
 @testable import AOFRemoteS3
@@ -84,6 +85,41 @@ import Testing
   ] as [([String: String], String?)])
   func regionsAreRead(variables: [String: String], region: String?) {
     #expect(Self.environment(variables).region == region)
+  }
+
+  /// As people write the files: indented, quoted, with settings nested below a key.
+  @Test func filesAreReadAsTheyAreWritten() {
+    let sections = AwsEnvironment.sections(
+      """
+      [default]
+        region = eu-1
+        s3 =
+          region = nested
+        output = json
+      [profile  "a  b"]
+      region = eu-2 # there
+      s3 = ; below
+        region = nested
+        # a comment
+        addressing_style = path
+      [profile empty] # see [default]
+      """)
+    #expect(sections["default"] == ["region": "eu-1", "s3": "", "output": "json"])
+    #expect(sections["profile a  b"] == ["region": "eu-2", "s3": ""])
+    #expect(sections["profile empty"] == [:])
+  }
+
+  /// Kubernetes: `token` leads to `..data/token`, and `..data` to the directory of today.
+  @Test func filesAreReadThroughLinks() throws {
+    let directory = FileManager.default.temporaryDirectory.appending(path: "aofs-links-\(UUID().uuidString)")
+    defer { try? FileManager.default.removeItem(at: directory) }
+    let files = FileManager.default
+    try files.createDirectory(at: directory.appending(path: "..2026"), withIntermediateDirectories: true)
+    try Data("the token\n".utf8).write(to: directory.appending(path: "..2026/token"))
+    try files.createSymbolicLink(atPath: directory.path + "/..data", withDestinationPath: "..2026")
+    try files.createSymbolicLink(atPath: directory.path + "/token", withDestinationPath: "..data/token")
+    #expect(try AwsEnvironment.system.readFile(directory.path + "/token") == Array("the token\n".utf8))
+    #expect(failure { _ = try AwsEnvironment.system.readFile(directory.path + "/none") }?.code == .notFound)
   }
 
   private static let document = """

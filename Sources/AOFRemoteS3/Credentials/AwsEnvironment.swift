@@ -12,13 +12,9 @@ struct AwsEnvironment: Sendable {
     try ShellCommand.output(of: command, limit: largestFile, timeout: time)
   }
 
-  /// This process's.
+  /// This process's. Links are followed: people link these files, and Kubernetes hands out each token behind two links.
   static let system = AwsEnvironment(variables: ProcessInfo.processInfo.environment) { path throws(AofError) in
-    let file = try SystemDisk().open(path, .read)
-    var bytes = [UInt8](repeating: 0, count: min(try file.size(), largestFile))
-    let count = try bytes.withTypedMutableBytes { bytes throws(AofError) in try file.read(into: bytes, at: 0) }
-    bytes.removeLast(bytes.count - count)
-    return bytes
+    try ByteStream.open(path, .read).readAll(limit: largestFile)
   }
 
   private static let largestFile = 1 << 20
@@ -53,24 +49,42 @@ struct AwsEnvironment: Sendable {
     return (try? section(of: profile, in: configFile, isConfig: true))?["region"]
   }
 
-  /// The sections of an INI file: `[name]`, `key = value`, comments after `#` and `;`. Nested settings are left out.
+  /// The sections of an INI file: `[name]`, `key = value`, comments after `#` and `;`. Settings that are nested below a
+  /// key without a value, as those of `s3 =` are, are left out.
   static func sections(_ text: String) -> [String: [String: String]] {
     var sections: [String: [String: String]] = [:]
     var current: String?
-    for line in text.split(whereSeparator: \.isNewline) {
-      let isNested = line.first?.isWhitespace ?? true
-      let line = line.trimmingPrefix(while: \.isWhitespace)
+    /// How far the last key without a value is indented; nil if the last key has one.
+    var nestedBelow: Int?
+    for whole in text.split(whereSeparator: \.isNewline) {
+      let line = whole.trimmingPrefix(while: \.isWhitespace)
+      let indent = whole.count - line.count
       if line.hasPrefix("["), let end = line.firstIndex(of: "]") {
-        let words = line[line.index(after: line.startIndex)..<end].split(whereSeparator: \.isWhitespace)
-        current = words.joined(separator: " ")
-      } else if !isNested, !line.hasPrefix("#"), !line.hasPrefix(";"), let current, let equals = line.firstIndex(of: "=") {
+        let name = sectionName(line[line.index(after: line.startIndex)..<end])
+        // A section without keys is one all the same.
+        sections[name, default: [:]] = sections[name] ?? [:]
+        (current, nestedBelow) = (name, nil)
+      } else if !line.hasPrefix("#"), !line.hasPrefix(";"), let current, let equals = line.firstIndex(of: "=") {
+        if let nestedBelow, indent > nestedBelow { continue }
         let key = line[..<equals].split(whereSeparator: \.isWhitespace).joined().lowercased()
         // A comment after a value begins with a space.
         let value = line[line.index(after: equals)...].prefixBeforeComment
         sections[current, default: [:]][key] = value
+        nestedBelow = value.isEmpty ? indent : nil
       }
     }
     return sections
+  }
+
+  /// What stands between brackets, with one space after the kind. A profile's name may be in quotes: `profile "a b"`.
+  private static func sectionName(_ text: Substring) -> String {
+    let words = text.split(maxSplits: 1, whereSeparator: \.isWhitespace)
+    guard let kind = words.first, words.count > 1 else { return words.joined() }
+    var name = words[1].trimmingCharacters(in: .whitespaces)
+    if let quote = name.first, quote == "\"" || quote == "'", name.count > 1, name.last == quote {
+      name = String(name.dropFirst().dropLast())
+    }
+    return "\(kind) \(name)"
   }
 }
 
