@@ -2,6 +2,8 @@
 
 #include <fcntl.h>
 #include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #if defined(__x86_64__)
 #include <nmmintrin.h>
@@ -86,3 +88,5 @@ int aofs_openat(int directory, const char *path, int flags, mode_t mode) {
 }
 
 int aofs_fcntl_int(int fd, int command, int argument) { return fcntl(fd, command, argument); }
+
+int aofs_pidfd_open(pid_t process) { return (int)syscall(SYS_pidfd_open, process, 0); }

@@ -14,4 +14,7 @@ uint32_t aofs_crc32c(uint32_t crc, const void *bytes, size_t count);
 int aofs_openat(int directory, const char *path, int flags, mode_t mode);
 int aofs_fcntl_int(int fd, int command, int argument);
 
+// pidfd_open(2), which the C library of older systems lacks.
+int aofs_pidfd_open(pid_t process);
+
 #endif
