@@ -47,6 +47,15 @@ import Testing
     #expect(other.body == Array("hello".utf8) && untouched == [0, 0, 0, 0, 0])
   }
 
+  @Test func longPagesOfErrorsAreCutOff() throws {
+    let refused = Self.whole.replacing("200 OK", with: "404 No")
+    #expect(try get([.send(refused)], limit: 4).response.body == Array("hello".utf8))
+    let page = String(repeating: "x", count: HTTPRequest.longestError + 1)
+    let endless = "HTTP/1.1 503 Busy\r\nContent-Length: 1000000000\r\n\r\n" + page
+    let response = try get([.send(endless), .stall], limit: 4).response
+    #expect(response.status == 503 && response.body.count == HTTPRequest.longestError)
+  }
+
   @Test func whatIsNotWholeIsNoAnswer() {
     let cut = Self.whole.dropLast(2)
     #expect(kind([.send(String(cut)), .close]) == .interrupted)

@@ -46,6 +46,8 @@ final class CurlHandle: @unchecked Sendable {  // owned by one thread at a time,
       return curl_easy_perform(curl)
     }
     if result == CURLE_ABORTED_BY_CALLBACK { throw .cancelled }
+    // What was cut off is the end of an error's page, and the status says enough.
+    if exchange.isCutOff { return exchange.response }
     guard result == CURLE_OK else { throw failure(result, exchange) }
     return exchange.response
   }
@@ -58,6 +60,8 @@ final class CurlHandle: @unchecked Sendable {  // owned by one thread at a time,
     set(CURLOPT_PROTOCOLS_STR, "http,https")
     set(CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_1_1)
     set(CURLOPT_NOSIGNAL, 1)
+    // A thread that asks a name server which does not answer is left behind at the end, and not waited for.
+    set(CURLOPT_QUICK_EXIT, 1)
     set(CURLOPT_TCP_NODELAY, 1)
     set(CURLOPT_TCP_KEEPALIVE, 1)
     set(CURLOPT_BUFFERSIZE, 512 << 10)
@@ -67,7 +71,11 @@ final class CurlHandle: @unchecked Sendable {  // owned by one thread at a time,
     set(CURLOPT_LOW_SPEED_TIME, request.stallTimeout)
     if request.onFreshConnection { set(CURLOPT_FRESH_CONNECT, 1) }
     if !request.mayUseProxy { set(CURLOPT_NOPROXY, "*") }
-    if let caBundle { set(CURLOPT_CAINFO, caBundle) }
+    if let caBundle {
+      set(CURLOPT_CAINFO, caBundle)
+      // The directory of the system's authorities is looked into beside the file, unless there is none.
+      set(CURLOPT_CAPATH, pointer: nil)
+    }
     switch request.method {
     case .get: set(CURLOPT_HTTPGET, 1)
     case .head: set(CURLOPT_NOBODY, 1)
@@ -126,6 +134,8 @@ final class CurlHandle: @unchecked Sendable {  // owned by one thread at a time,
 private final class CurlExchange {
   private(set) var response = HTTPResponse(status: 0)
   private(set) var isTooLarge = false
+  /// Whether an error's page has more bytes than are of use.
+  private(set) var isCutOff = false
   private let destination: UnsafeMutableRawBufferPointer?
   private let limit: Int
 
@@ -151,21 +161,27 @@ private final class CurlExchange {
 
   /// False if there is no room: the request ends then.
   func receive(body bytes: UnsafeRawBufferPointer) -> Bool {
-    if response.isSuccess, let destination {
-      guard bytes.count <= destination.count - response.bodyLength else {
-        isTooLarge = true
-        return false
-      }
+    guard response.isSuccess else { return receive(error: bytes) }
+    guard bytes.count <= (destination?.count ?? limit) - response.bodyLength else {
+      isTooLarge = true
+      return false
+    }
+    if let destination {
       UnsafeMutableRawBufferPointer(rebasing: destination[response.bodyLength...]).copyMemory(from: bytes)
     } else {
-      guard bytes.count <= limit - response.bodyLength else {
-        isTooLarge = true
-        return false
-      }
       response.body.append(contentsOf: bytes)
     }
     response.bodyLength += bytes.count
     return true
+  }
+
+  /// Whatever the object may have: an error is longer than a small object, and no page of errors is of interest as a whole.
+  private func receive(error bytes: UnsafeRawBufferPointer) -> Bool {
+    let fitting = min(bytes.count, HTTPRequest.longestError - response.bodyLength)
+    response.body.append(contentsOf: bytes.prefix(fitting))
+    response.bodyLength += fitting
+    isCutOff = fitting < bytes.count
+    return !isCutOff
   }
 }
 

@@ -25,7 +25,7 @@ struct HTTPRequest {
   var body: UnsafeRawBufferPointer?
   /// Where the body of an answer with 2xx goes; nil to collect it.
   var destination: UnsafeMutableRawBufferPointer?
-  /// The most that is collected of an answer, in bytes.
+  /// The most that is collected of an answer with 2xx, in bytes. Of others it is ``longestError``, and the rest is cut off.
   var collectedLimit = 1 << 20
   /// Whether a connection that was used before may not be used: it may be why the last try failed.
   var onFreshConnection = false
@@ -35,6 +35,9 @@ struct HTTPRequest {
   var stallTimeout = 15
   /// Whether it may go through the proxy that the environment names.
   var mayUseProxy = true
+
+  /// The most that is collected of an answer other than 2xx, in bytes.
+  static let longestError = 64 << 10
 }
 
 /// An answer, whatever its status.
