@@ -113,15 +113,16 @@ final class PartSender: Sendable {
       try store.client.send(request) { response throws(S3Failure) in
         // S3 answers 200 before it is done, and says in the body how it went.
         let document = S3Document(parsing: response.body)
-        if document?.name == "Error" { throw S3Failure(response) }
+        if document?.name == "Error" { throw S3Failure(response, to: .post) }
         // "…Result" at AWS; others call it "…Output".
         guard document?.name.hasPrefix("CompleteMultipartUpload") == true else {
           throw S3Failure(response, isNot: "the answer does not say that the object is there")
         }
       }
     } catch {
-      // An earlier try may have been done though its answer was lost; the name was ours alone.
-      if error.attempts > 1, error.failure.code == "NoSuchUpload", try store.size(of: key) == size { return }
+      // An earlier try may have been done though its answer was lost, and libcurl may have tried by itself; the name was
+      // ours alone.
+      if error.failure.code == "NoSuchUpload", try store.size(of: key) == size { return }
       throw store.failure("complete", key, error)
     }
   }

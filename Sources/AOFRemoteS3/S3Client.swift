@@ -106,7 +106,7 @@ final class S3Client: Sendable {
     } catch {
       throw S3Failure(error)
     }
-    guard response.isSuccess else { throw S3Failure(response) }
+    guard response.isSuccess else { throw S3Failure(response, to: request.method) }
     return response
   }
 

@@ -14,12 +14,15 @@ struct S3Failure: Error {
   var date: String?
   /// How long the server wants to be left alone, in milliseconds.
   var retryAfter: Int?
+  /// Whether the answer has no body, as those to HEAD, which could say what is wrong.
+  var isBodyless = false
   /// Set where no whole answer came.
   var transport: HTTPFailure.Kind?
   /// What stays wrong however often it is asked; an `AofError` of it is thrown as it is.
   var cause: AofError?
 
-  init(_ response: HTTPResponse) {
+  init(_ response: HTTPResponse, to method: HTTPRequest.Method) {
+    isBodyless = method == .head
     status = response.status
     let document = S3Document(parsing: response.body)
     let error = document?.name == "Error" ? document : nil
@@ -72,12 +75,16 @@ extension S3Failure {
       "RequestTimeoutException", "OperationAborted", "ConditionalRequestConflict", "IncompleteBody", "BadDigest",
       "XAmzContentSHA256Mismatch", "RequestLimitExceeded", "BandwidthLimitExceeded":
       return .retry
-    default: return [408, 425, 429, 500, 502, 503, 504].contains(status) ? .retry : .final
+    default: return isNotOfS3 || [408, 425, 429, 500, 502, 503, 504].contains(status) ? .retry : .final
     }
   }
 
-  /// Whether there is no such object. A bucket that is not there is something else.
-  var isMissingObject: Bool { status == 404 && (code == "NoSuchKey" || code.isEmpty || code == "NotFound") }
+  /// Whether there is no such object, in S3's own words: whoever asks may give the object up for lost. A bucket that is
+  /// not there is something else, and so is what a proxy says.
+  var isMissingObject: Bool { status == 404 && code == "NoSuchKey" }
+
+  /// Whether something between us and the server, or another server in its place, says that it finds nothing.
+  private var isNotOfS3: Bool { status == 404 && code.isEmpty && !isBodyless }
 
   /// - Parameters:
   ///   - action: what was tried, with the object, as `cannot read s3://bucket/key`.
@@ -86,6 +93,7 @@ extension S3Failure {
     if let cause { return AofError(cause.code, "\(action): \(cause.message)", remedy: cause.remedy, cause: cause.cause) }
     var facts: [String] = []
     if status > 0 { facts.append(code.isEmpty ? "status \(status)" : "\(status) \(code)") }
+    if isNotOfS3 { facts.append("the answer is not S3's") }
     if !message.isEmpty { facts.append(message) }
     if let requestID { facts.append("request \(requestID)") }
     if attempts > 1 { facts.append("tried \(attempts) times") }
@@ -116,6 +124,7 @@ extension S3Failure {
     case "QuotaExceeded", "EntityTooLarge": return "raise the quota of the bucket or its owner"
     default: break
     }
+    if isNotOfS3 { return "check --s3-endpoint, and the proxies on the way to it" }
     if status == 301 || status == 307, let region { return "the bucket is in the region \(region): use --s3-region \(region)" }
     switch transport {
     case .unreachable: return "check the network and --s3-endpoint"

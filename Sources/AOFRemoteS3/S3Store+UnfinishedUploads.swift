@@ -71,7 +71,7 @@ extension S3Store {
     do throws(S3FinalFailure) {
       try client.send(request) { _ throws(S3Failure) in }
     } catch {
-      if error.failure.status != 404 { throw failure("give up an upload of", key, error) }
+      if error.failure.code != "NoSuchUpload" { throw failure("give up an upload of", key, error) }
     }
   }
 }

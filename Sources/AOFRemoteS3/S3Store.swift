@@ -77,7 +77,8 @@ public final class S3Store: RemoteStore {
     request.destination = buffer
     do throws(S3FinalFailure) {
       try client.send(request) { response throws(S3Failure) in
-        if response.bodyLength == buffer.count { return try checkRange(response, offset) }
+        try checkRange(response, offset, end)
+        if response.bodyLength == buffer.count { return }
         // The object may end within the range; or the answer within the object.
         guard let total = Self.total(response), total < end else {
           throw S3Failure(response, isNot: "\(response.bodyLength) bytes came instead of \(buffer.count)")
@@ -86,22 +87,38 @@ public final class S3Store: RemoteStore {
       }
     } catch {
       if error.failure.status == 416 { throw tooShort(key, nil) }
-      throw failure("read", key, error)
+      // A larger object from its start on.
+      let isWhole = error.failure.transport == .tooLarge
+      throw failure("read", key, isWhole ? S3FinalFailure(failure: Self.knowsNoRanges, attempts: error.attempts) : error)
     }
   }
 
-  /// - Throws: unless the server kept to the range.
-  private func checkRange(_ response: HTTPResponse, _ offset: UInt64) throws(S3Failure) {
-    guard response.status != 206 else { return }
-    guard offset == 0 else {
-      throw S3Failure(AofError(.unsupported, "the server sent the whole object instead of a range"))
+  /// - Throws: unless the server kept to the range. One that begins or ends elsewhere is a bad answer, and no damage of
+  ///   the object.
+  private func checkRange(_ response: HTTPResponse, _ start: UInt64, _ end: UInt64) throws(S3Failure) {
+    guard response.status == 206 else {
+      if start == 0 { return }
+      throw Self.knowsNoRanges
     }
+    guard let range = ContentRange(response.header("content-range")), range.first == start,
+      range.last == min(end, range.total ?? end) - 1
+    else {
+      let what = response.header("content-range") ?? "no range"
+      throw S3Failure(response, isNot: "the answer has \(what) instead of bytes \(start)-\(end - 1)")
+    }
+  }
+
+  private static var knowsNoRanges: S3Failure {
+    S3Failure(
+      AofError(
+        .unsupported, "the server sent the whole object instead of a range",
+        remedy: "check --s3-endpoint, and the proxies on the way to it: S3 has ranges"))
   }
 
   /// The object's size, as an answer with a range tells it.
   private static func total(_ response: HTTPResponse) -> UInt64? {
     if response.status == 200 { return response.header("content-length").flatMap { UInt64($0) } }
-    return response.header("content-range").flatMap { $0.split(separator: "/").last }.flatMap { UInt64($0) }
+    return ContentRange(response.header("content-range"))?.total
   }
 
   public func get(_ key: RemoteKey, limit: Int) throws(AofError) -> [UInt8]? {
@@ -139,7 +156,10 @@ public final class S3Store: RemoteStore {
     var request = S3Request(method: .get, key: full(key))
     request.headers = [("Range", "bytes=0-0")]
     do throws(S3FinalFailure) {
-      return try client.send(request) { response throws(S3Failure) in Self.total(response) }
+      return try client.send(request) { response throws(S3Failure) in
+        guard let total = Self.total(response) else { throw S3Failure(response, isNot: "the answer names no length") }
+        return total
+      }
     } catch {
       if error.failure.isMissingObject { return nil }
       // Of an empty object no range can be had.

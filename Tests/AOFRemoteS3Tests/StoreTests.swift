@@ -75,7 +75,7 @@ import Testing
     let scripted = try ScriptedStore(
       answer(206, "llo", ["Content-Range": "bytes 2-4/9"]), answer(206, "ll", ["Content-Range": "bytes 2-3/9"]),
       answer(206, "llo", ["Content-Range": "bytes 2-4/9"]), answer(206, "ll", ["Content-Range": "bytes 2-3/4"]),
-      refusal(416, "InvalidRange"), answer(200, "hel"), answer(200, "llo"), answer(206, "hello"),
+      refusal(416, "InvalidRange"), answer(200, "hel"), answer(200, "llo"), answer(200, "hello"),
       refusal(404, "NoSuchKey"))
     #expect(try scripted.read("o", at: 2, count: 3) == "llo")
     #expect(scripted.transport.asked.first?.headers["range"] == "bytes=2-4")
@@ -86,9 +86,49 @@ import Testing
     // A server that knows no ranges serves the start of an object, and nothing else.
     #expect(try scripted.read("o", at: 0, count: 3) == "hel")
     #expect(failure { _ = try scripted.read("o", at: 2, count: 3) }?.code == .unsupported)
-    #expect(failure { _ = try scripted.read("o", at: 2, count: 3) }?.code == .remoteFailure)
+    let tooMuch = failure { _ = try scripted.read("o", at: 0, count: 3) }
+    #expect(tooMuch?.code == .unsupported && tooMuch?.description.contains("whole object instead of a range") == true)
     #expect(failure { _ = try scripted.read("o", at: 2, count: 3) }?.code == .notFound)
     #expect(scripted.transport.stepsLeft == 0)
+  }
+
+  /// As caches on the way do; the object is whole all the same.
+  @Test(arguments: ["bytes 0-2/9", "bytes 3-5/9", "bytes 2-3/9", "bytes 2-9/10", "bytes 2-4/3", "words 2-4/9", "", nil])
+  func anotherRangeIsAskedForAgain(_ range: String?) throws {
+    let headers = range.map { ["Content-Range": $0] } ?? [:]
+    let scripted = try ScriptedStore(
+      answer(206, "hel", headers), answer(206, "hel", headers), answer(206, "llo", ["Content-Range": "Bytes 2-4/*"]))
+    #expect(try scripted.read("o", at: 2, count: 3) == "llo")
+    let stubborn = try ScriptedStore(ScriptedTransport([], otherwise: { _ in answer(206, "hel", headers) }))
+    #expect(failure { _ = try stubborn.read("o", at: 2, count: 3) }?.code == .remoteFailure)
+  }
+
+  /// A proxy's page, say. An object that counts as lost would be given up.
+  @Test func whatIsNotFoundByOthersIsNotMissing() throws {
+    let page = answer(404, "<html><body>Not Found</body></html>")
+    let scripted = try ScriptedStore(
+      page, answer(200, "x"), answer(404), answer(206, "llo", ["Content-Range": "bytes 2-4/9"]), page, answer(204),
+      answer(404), page, refusal(404, "NoSuchKey"))
+    #expect(try scripted.get("o") == "x")
+    #expect(try scripted.read("o", at: 2, count: 3) == "llo")
+    try scripted.store.delete(RemoteKey("o"))
+    #expect(try scripted.store.size(of: RemoteKey("o")) == nil)
+    #expect(scripted.transport.asked.map(\.method) == [.get, .get, .get, .get, .delete, .delete, .head, .get, .get])
+    let stubborn = try ScriptedStore(ScriptedTransport([], otherwise: { _ in page }))
+    let calls: [() throws -> Void] = [
+      { _ = try stubborn.get("o") }, { _ = try stubborn.read("o", at: 0, count: 3) },
+      { try stubborn.store.delete(RemoteKey("o")) }, { _ = try stubborn.store.size(of: RemoteKey("o")) },
+      { _ = try stubborn.store.list(nil, after: nil, limit: 9) },
+    ]
+    for call in calls {
+      let error = failure(call)
+      #expect(error?.code == .remoteFailure && error?.description.contains("--s3-endpoint") == true)
+    }
+  }
+
+  @Test func anAnswerWithoutLengthIsNoMissingObject() throws {
+    let scripted = try ScriptedStore(answer(403), answer(206, "h", ["Content-Range": "bytes 0-0/*"]), answer(206, "h", ["Content-Range": "bytes 0-0/9"]))
+    #expect(try scripted.store.size(of: RemoteKey("o")) == 9)
   }
 
   @Test func aMissingBucketIsNoMissingObject() throws {

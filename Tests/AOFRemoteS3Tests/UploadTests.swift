@@ -136,6 +136,20 @@ import Testing
     }
   }
 
+  /// libcurl sends a request again by itself where a kept connection turns out to be closed: then the first try that we
+  /// see may be the second.
+  @Test(arguments: [1500, 1499]) func aCompletionThatWasDoneUnseenIsFound(size: Int) throws {
+    let scripted = try ScriptedStore(
+      server { asked in
+        if asked.method == .head { return answer(200, "", ["Content-Length": "\(size)"]) }
+        return asked.method == .post && !asked.path.contains("uploads=") ? refusal(404, "NoSuchUpload") : nil
+      })
+    let upload = try scripted.store.beginUpload(RemoteKey("o"))
+    try write(1500, to: upload)
+    let error = failure { _ = try upload.commit(.always) }
+    #expect(size == 1500 ? error == nil : error?.description.contains("NoSuchUpload") == true)
+  }
+
   @Test func memoryIsBounded() throws {
     let most = Lock((now: 0, peak: 0))
     let scripted = try ScriptedStore(
