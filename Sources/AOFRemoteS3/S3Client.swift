@@ -21,24 +21,13 @@ struct S3Request {
 /// Signs requests to one bucket, sends them, and tries again what is worth it. Any number of threads at once.
 final class S3Client: Sendable {
   let endpoint: S3Endpoint
-  private let transport: any HTTPTransport
+  private let session: S3Session
   private let credentials: CredentialCache
-  private let clock: any WaitingClock
-  private let policy: RetryPolicy
-  private let random: @Sendable (ClosedRange<Int>) -> Int
-  private let report: @Sendable (String) -> Void
-  /// How far the server's clock is ahead of ours, in seconds; nil as long as it takes our time.
-  private let skew = Lock<Int64?>(nil)
-  private let isCancelled = Monitor(false)
 
-  init(_ endpoint: S3Endpoint, _ services: S3Services, credentials: CredentialCache) {
+  init(_ endpoint: S3Endpoint, _ session: S3Session, credentials: CredentialCache) {
     self.endpoint = endpoint
-    transport = services.transport
+    self.session = session
     self.credentials = credentials
-    clock = services.clock
-    policy = services.retry
-    random = services.random
-    report = services.report
   }
 
   /// Sends a request until it succeeds, or trying again is of no use.
@@ -48,8 +37,9 @@ final class S3Client: Sendable {
   func send<Result>(
     _ request: S3Request, _ read: (HTTPResponse) throws(S3Failure) -> Result
   ) throws(S3FinalFailure) -> Result {
-    let policy = request.retry ?? policy
-    let start = clock.uptime()
+    let services = session.services
+    let policy = request.retry ?? services.retry
+    let start = services.clock.uptime()
     var hasAdjustedClock = false
     var hasRenewed = false
     var attempt = 0
@@ -67,16 +57,16 @@ final class S3Client: Sendable {
       switch failure.verdict {
       case .adjustClock where !hasAdjustedClock:
         hasAdjustedClock = true
-        if adjustClock(failure.date) { continue }
+        if session.adjustClock(to: failure.date, of: endpoint.origin) { continue }
       case .renewCredentials where !hasRenewed:
         hasRenewed = true
         if let key { credentials.reject(key) }
         continue
       case .retry:
         let pause = policy.pause(
-          after: attempt, elapsed: clock.uptime() - start, asked: failure.retryAfter, random: random)
-        if let pause, !isCancelled.withLock({ $0 }) {
-          clock.wait(milliseconds: pause, unless: isCancelled)
+          after: attempt, elapsed: services.clock.uptime() - start, asked: failure.retryAfter, random: services.random)
+        if let pause, !session.isClosing.withLock({ $0 }) {
+          session.wait(milliseconds: pause)
           continue
         }
       default: break
@@ -86,13 +76,10 @@ final class S3Client: Sendable {
   }
 
   /// Nothing is sent or repeated any more; what is under way ends soon.
-  func cancel() {
-    isCancelled.change { $0 = true }
-    transport.cancel()
-  }
+  func cancel() { session.close() }
 
   private func currentCredentials() throws(S3Failure) -> AwsCredentials {
-    do throws(AofError) { return try credentials.credentials() } catch { throw S3Failure(error) }
+    do throws(CredentialFailure) { return try credentials.credentials() } catch { throw S3Failure(error) }
   }
 
   private func perform(
@@ -102,7 +89,7 @@ final class S3Client: Sendable {
     do throws(HTTPFailure) {
       var sent = signed(request, credentials)
       sent.onFreshConnection = !isFirst
-      response = try transport.perform(sent)
+      response = try session.services.transport.perform(sent)
     } catch {
       throw S3Failure(error)
     }
@@ -113,8 +100,7 @@ final class S3Client: Sendable {
   // MARK: Signing
 
   private func signed(_ request: S3Request, _ credentials: AwsCredentials) -> HTTPRequest {
-    let now = clock.now()
-    let time = UnixTime(seconds: now.seconds + (skew.withLock { $0 } ?? 0), nanoseconds: 0)
+    let time = session.now()
     let path = SignatureV4.escape(endpoint.root + request.key, keepingSlashes: true)
     let payloadHash = Digest.hexSHA256(request.body)
     var headers = request.headers
@@ -133,22 +119,6 @@ final class S3Client: Sendable {
     sent.collectedLimit = request.collectedLimit
     if let stallTimeout = request.stallTimeout { sent.stallTimeout = stallTimeout }
     return sent
-  }
-
-  /// Signs with the server's time from now on. False if it is not known.
-  private func adjustClock(_ date: String?) -> Bool {
-    guard let date, let theirs = HTTPDate.seconds(date) else { return false }
-    let difference = theirs - clock.now().seconds
-    let isNew = skew.withLock { skew in
-      defer { skew = difference }
-      return skew == nil
-    }
-    if isNew {
-      report(
-        "this machine's clock is \(abs(difference)) s \(difference > 0 ? "behind" : "ahead of") that of "
-          + "\(endpoint.origin); requests are signed with the server's time")
-    }
-    return true
   }
 }
 

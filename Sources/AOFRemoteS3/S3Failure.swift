@@ -20,6 +20,8 @@ struct S3Failure: Error {
   var transport: HTTPFailure.Kind?
   /// What stays wrong however often it is asked; an `AofError` of it is thrown as it is.
   var cause: AofError?
+  /// Whether `cause` may be over soon.
+  var isPassing = false
 
   init(_ response: HTTPResponse, to method: HTTPRequest.Method) {
     isBodyless = method == .head
@@ -51,6 +53,11 @@ struct S3Failure: Error {
     message = error.message
     cause = error
   }
+
+  init(_ failure: CredentialFailure) {
+    self.init(failure.error)
+    isPassing = failure.kind == .passing
+  }
 }
 
 extension S3Failure {
@@ -65,11 +72,13 @@ extension S3Failure {
   }
 
   var verdict: Verdict {
-    if cause != nil { return .final }
+    if cause != nil { return isPassing ? .retry : .final }
     if let transport { return HTTPFailure(kind: transport, message: "").isTransient ? .retry : .final }
     switch code {
     case "RequestTimeTooSkewed": return .adjustClock
-    case "ExpiredToken", "ExpiredTokenException", "TokenRefreshRequired", "InvalidToken", "InvalidAccessKeyId":
+    case "ExpiredToken", "ExpiredTokenException", "TokenRefreshRequired", "InvalidToken", "InvalidAccessKeyId",
+      // The secret may have been exchanged while its id stayed.
+      "SignatureDoesNotMatch":
       return .renewCredentials
     case "InternalError", "SlowDown", "ServiceUnavailable", "Throttling", "ThrottlingException", "RequestTimeout",
       "RequestTimeoutException", "OperationAborted", "ConditionalRequestConflict", "IncompleteBody", "BadDigest",
@@ -90,7 +99,10 @@ extension S3Failure {
   ///   - action: what was tried, with the object, as `cannot read s3://bucket/key`.
   ///   - remedy: what to do; nil for what is always to be done about it.
   func error(_ action: String, attempts: Int, remedy: String? = nil) -> AofError {
-    if let cause { return AofError(cause.code, "\(action): \(cause.message)", remedy: cause.remedy, cause: cause.cause) }
+    if let cause {
+      let tries = attempts > 1 ? ", tried \(attempts) times" : ""
+      return AofError(cause.code, "\(action): \(cause.message)\(tries)", remedy: cause.remedy, cause: cause.cause)
+    }
     var facts: [String] = []
     if status > 0 { facts.append(code.isEmpty ? "status \(status)" : "\(status) \(code)") }
     if isNotOfS3 { facts.append("the answer is not S3's") }

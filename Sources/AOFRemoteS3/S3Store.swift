@@ -35,9 +35,12 @@ public final class S3Store: RemoteStore {
   init(_ location: S3Location, _ services: S3Services, partSize: Int = standardPartSize) throws(AofError) {
     self.location = location
     self.partSize = partSize
+    let session = S3Session(services)
+    // The region of another server says nothing of where roles are taken on.
+    let amazonRegion = location.settings.endpoint == nil ? location.settings.region : nil
     client = S3Client(
-      S3Endpoint(location, region: Self.region(location, services.environment)), services,
-      credentials: CredentialCache(sources: services.credentialSources, clock: services.clock))
+      S3Endpoint(location, region: Self.region(location, services.environment)), session,
+      credentials: CredentialCache(sources: session.credentialSources(region: amazonRegion), clock: session))
     senders = try WorkQueue(name: "aofs-s3", threads: 2)
   }
 

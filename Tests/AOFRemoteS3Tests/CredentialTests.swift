@@ -11,16 +11,16 @@ import Testing
     return credentials
   }
 
-  private func reason(_ finding: CredentialFinding) -> String? {
-    if case .missing(let reason) = finding { reason } else { nil }
-  }
-
   @Test func theEnvironmentIsRead() throws {
     let all = ["AWS_ACCESS_KEY_ID": "ID", "AWS_SECRET_ACCESS_KEY": "S", "AWS_SESSION_TOKEN": "T"]
     let found = try credentials(EnvironmentSource(environment: .made(all)).find())
     #expect(found == AwsCredentials(accessKeyID: "ID", secretAccessKey: "S", sessionToken: "T"))
-    let half = EnvironmentSource(environment: .made(["AWS_ACCESS_KEY_ID": "ID", "AWS_SECRET_ACCESS_KEY": ""])).find()
-    #expect(reason(half)?.contains("AWS_SECRET_ACCESS_KEY") == true)
+    let none = EnvironmentSource(environment: .made(["AWS_ACCESS_KEY_ID": "", "AWS_SESSION_TOKEN": "T"])).find()
+    #expect(none == .missing("AWS_ACCESS_KEY_ID is not set"))
+    for half in [["AWS_ACCESS_KEY_ID": "ID", "AWS_SECRET_ACCESS_KEY": ""], ["AWS_SECRET_ACCESS_KEY": "hush"]] {
+      let failure = try #require(EnvironmentSource(environment: .made(half)).find().failure)
+      #expect(failure.kind == .lasting && failure.message.contains("AWS_SECRET_ACCESS_KEY") && !failure.message.contains("hush"))
+    }
   }
 
   private static let files = [
@@ -47,13 +47,22 @@ import Testing
       aws_secret_access_key = S2
       [profile sso]
       sso_session = x
+      [profile half]
+      aws_access_key_id = ID
+      [profile otherHalf]
+      aws_secret_access_key = S
+      [profile region]
+      region = eu-3
+      [profile empty]
+      aws_access_key_id = ID4
+      aws_secret_access_key = S4
+      aws_session_token =
       """,
     "/elsewhere": "[default]\naws_access_key_id = ID3\naws_secret_access_key = S3\n",
   ]
 
-  private static func profile(_ environment: AwsEnvironment) -> ProfileSource {
-    let roles = SecurityTokenService(environment: environment, transport: ScriptedTransport(), clock: ManualClock())
-    return ProfileSource(environment: environment, roles: roles, machine: [])
+  private static func profile(_ environment: AwsEnvironment) throws -> any CredentialSource {
+    try S3Session(ScriptedTransport(), environment).source("profile '\(environment.profile)'")
   }
 
   private static func environment(_ variables: [String: String]) -> AwsEnvironment {
@@ -63,20 +72,36 @@ import Testing
   @Test(arguments: [
     ([:], "ID0", "S0"), (["AWS_PROFILE": "work"], "ID1", "S1#1"), (["AWS_PROFILE": "only"], "ID2", "S2"),
     (["AWS_DEFAULT_PROFILE": "work"], "ID1", "S1#1"), (["AWS_SHARED_CREDENTIALS_FILE": "/elsewhere"], "ID3", "S3"),
-    (["AWS_CONFIG_FILE": "/none"], "ID0", "S0"),
+    (["AWS_CONFIG_FILE": "/none"], "ID0", "S0"), (["AWS_PROFILE": "empty"], "ID4", "S4"),
   ] as [([String: String], String, String)])
   func profilesAreRead(variables: [String: String], id: String, secret: String) throws {
-    let found = try credentials(Self.profile(Self.environment(variables)).find())
+    let found = try credentials(try Self.profile(Self.environment(variables)).find())
     #expect(found.accessKeyID == id && found.secretAccessKey == secret)
+    // An empty one would be sent, and refused.
+    #expect(found.sessionToken == (id == "ID1" ? "T1" : nil))
   }
 
-  @Test func whatAProfileLacksIsSaid() {
-    func reason(_ variables: [String: String]) -> String? {
-      self.reason(Self.profile(Self.environment(variables)).find())
+  /// Whoever names a profile does not want what others would find.
+  @Test(arguments: [
+    (["AWS_PROFILE": "none"], "/h/.aws/credentials has no profile 'none'", true),
+    (["AWS_DEFAULT_PROFILE": "none"], "/h/.aws/config has no profile 'none'", true),
+    (["AWS_PROFILE": "sso"], "sso_session", true), (["AWS_PROFILE": "half"], "no aws_secret_access_key", true),
+    (["AWS_PROFILE": "otherHalf"], "no aws_access_key_id", true), (["AWS_PROFILE": "region"], "it has no keys", false),
+    (["HOME": ""], "HOME is not set", false), (["HOME": "", "AWS_PROFILE": "work"], "HOME is not set", true),
+    (["HOME": "/nobody"], "there is no /nobody/.aws/credentials", false),
+    (["HOME": "/nobody", "AWS_SHARED_CREDENTIALS_FILE": "/typo"], "there is no /typo", true),
+    (["HOME": "/secret"], "cannot be read", true),
+  ] as [([String: String], String, Bool)])
+  func whatAProfileLacksIsSaid(variables: [String: String], expected: String, isFailure: Bool) throws {
+    var environment = Self.environment(variables)
+    let readFile = environment.readFile
+    environment = AwsEnvironment(variables: environment.variables) { path throws(AofError) in
+      if path.hasPrefix("/secret/") { throw AofError(.notPermitted, "not for you") }
+      return try readFile(path)
     }
-    #expect(reason(["AWS_PROFILE": "none"])?.contains("/h/.aws/credentials") == true)
-    #expect(reason(["AWS_PROFILE": "sso"])?.contains("sso_session") == true)
-    #expect(self.reason(Self.profile(.made([:])).find()) == "HOME is not set")
+    let finding = try Self.profile(environment).find()
+    #expect(finding.reason?.contains(expected) == true, "\(finding)")
+    #expect((finding.failure != nil) == isFailure)
   }
 
   @Test(arguments: [
@@ -128,59 +153,78 @@ import Testing
 
   @Test func containersAreAsked() throws {
     let transport = ScriptedTransport([], otherwise: { _ in answer(200, Self.document) })
-    let service = MetadataService(transport: transport)
-    let relative = ContainerSource(
-      environment: .made(["AWS_CONTAINER_CREDENTIALS_RELATIVE_URI": "/v2/x"]), service: service)
+    let relative = try S3Session(transport, .made(["AWS_CONTAINER_CREDENTIALS_RELATIVE_URI": "/v2/x"])).source("container")
     let found = try credentials(relative.find())
     #expect(found.accessKeyID == "ID" && found.sessionToken == "T")
     #expect(found.expiration == UnixTime(seconds: 1_893_553_445, nanoseconds: 0))
-    let full = ContainerSource(
-      environment: .made(
-        [
-          "AWS_CONTAINER_CREDENTIALS_FULL_URI": "http://127.0.0.1:7/c",
-          "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE": "/token",
-        ], files: ["/token": "abc\n"]), service: service)
-    _ = try credentials(full.find())
+    let variables = [
+      "AWS_CONTAINER_CREDENTIALS_FULL_URI": "http://127.0.0.1:7/c", "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE": "/token",
+    ]
+    let full = S3Session(transport, .made(variables, files: ["/token": "abc\n"]))
+    _ = try credentials(full.source("container").find())
+    #expect(try S3Session(transport, .made(variables)).source("container").find().failure?.message.contains("/token") == true)
     #expect(transport.asked.map(\.url) == ["http://169.254.170.2/v2/x", "http://127.0.0.1:7/c"])
     #expect(transport.asked.last?.headers["authorization"] == "abc")
   }
 
   @Test(arguments: [
     "http://example.com/c", "http://127.0.0.1.example.com/", "http://169.254.170.2@example.com/", "ftp://127.0.0.1/",
+    "http://127.0.0.1:80@example.com/", "http://localhost:a@example.com/", "http://[::1]@example.com/", "http://127.0.0.1#@example.com/",
   ])
-  func strangersAreNotAsked(_ url: String) {
+  func strangersAreNotAsked(_ url: String) throws {
     let transport = ScriptedTransport()
-    let source = ContainerSource(
-      environment: .made(["AWS_CONTAINER_CREDENTIALS_FULL_URI": url, "AWS_CONTAINER_AUTHORIZATION_TOKEN": "t"]),
-      service: MetadataService(transport: transport))
-    #expect(reason(source.find()) != nil)
+    let variables = ["AWS_CONTAINER_CREDENTIALS_FULL_URI": url, "AWS_CONTAINER_AUTHORIZATION_TOKEN": "t"]
+    #expect(try S3Session(transport, .made(variables)).source("container").find().failure?.kind == .lasting)
     #expect(transport.asked.isEmpty)
   }
+
+  @Test(arguments: ["http://localhost", "http://127.0.0.1:1/x", "http://[fd00:ec2::23]/v1?a", "https://example.com/"])
+  func thisMachineIsAsked(_ url: String) { #expect(ContainerSource.isTrusted(url)) }
 
   @Test func instancesAreAskedForATokenFirst() throws {
     let transport = ScriptedTransport(
       noAnswer(.timedOut), answer(200, "tok"), answer(200, "role\n"), answer(200, Self.document))
-    let source = InstanceSource(
-      environment: .made(["AWS_EC2_METADATA_SERVICE_ENDPOINT": "http://imds/"]),
-      service: MetadataService(transport: transport))
-    _ = try credentials(source.find())
+    let clock = ManualClock()
+    let session = S3Session(transport, .made(["AWS_EC2_METADATA_SERVICE_ENDPOINT": "http://imds/"]), clock: clock)
+    _ = try credentials(session.source("instance metadata").find())
+    #expect(clock.waits == [200])
     let asked = transport.asked
     #expect(asked.map(\.method) == [.put, .put, .get, .get])
     #expect(asked.last?.url == "http://imds/latest/meta-data/iam/security-credentials/role")
     #expect(asked.last?.headers["x-aws-ec2-metadata-token"] == "tok")
   }
 
-  @Test(arguments: [answer(404), answer(500), noAnswer(.unreachable), answer(200, "<html>secret</html>")])
-  func aServiceThatHasNoneIsNoError(_ given: ScriptedTransport.Answer) {
+  /// A machine that is none of EC2's, and one of EC2's that has no role.
+  @Test(arguments: [
+    [noAnswer(.unreachable), noAnswer(.unreachable)], [noAnswer(.timedOut), noAnswer(.timedOut)], [answer(404)], [answer(403)],
+    [answer(200, "tok"), answer(404)], [answer(200, "tok"), answer(200, "\n")],
+  ]) func aMachineMayHaveNone(_ answers: [ScriptedTransport.Answer]) throws {
+    let transport = ScriptedTransport(answers: answers)
+    let finding = try S3Session(transport).source("instance metadata").find()
+    #expect(finding.reason != nil && finding.failure == nil && transport.stepsLeft == 0)
+  }
+
+  @Test func aMachinesServiceCanBeTurnedOff() throws {
+    let transport = ScriptedTransport()
+    let finding = try S3Session(transport, .made(["AWS_EC2_METADATA_DISABLED": "true"])).source("instance metadata").find()
+    #expect(finding == .missing("AWS_EC2_METADATA_DISABLED is set") && transport.asked.isEmpty)
+  }
+
+  @Test(arguments: [
+    (answer(404), .lasting), (answer(500), .passing), (answer(429), .passing), (noAnswer(.unreachable), .passing),
+    (noAnswer(.cancelled), .cancelled), (answer(200, "<html>secret</html>"), .lasting),
+    (answer(200, #"{"Code":"AssumeRoleUnauthorizedAccess"}"#), .lasting),
+  ] as [(ScriptedTransport.Answer, CredentialFailure.Kind)])
+  func aServiceThatShouldHaveSomeFails(_ given: ScriptedTransport.Answer, _ kind: CredentialFailure.Kind) throws {
     let transport = ScriptedTransport([]) { asked in
       if asked.method == .put { return answer(200, "token") }
-      return asked.path.hasSuffix("/role") ? given : answer(200, "role")
+      return asked.url.hasSuffix("/role") || asked.url.hasSuffix("/c") ? given : answer(200, "role")
     }
-    let source = InstanceSource(environment: .made([:]), service: MetadataService(transport: transport))
-    #expect(reason(source.find())?.contains("secret") == false)
-    let disabled = InstanceSource(
-      environment: .made(["AWS_EC2_METADATA_DISABLED": "true"]), service: MetadataService(transport: transport))
-    #expect(reason(disabled.find())?.contains("DISABLED") == true)
+    let session = S3Session(transport, .made(["AWS_CONTAINER_CREDENTIALS_FULL_URI": "https://container/c"]))
+    for place in ["container", "instance metadata"] {
+      let failure = try session.source(place).find().failure
+      #expect(failure?.kind == kind && failure?.message.contains("secret") == false)
+    }
   }
 
   @Test func secretsAreNotPrinted() {
@@ -188,117 +232,5 @@ import Testing
     var dumped = ""
     dump(credentials, to: &dumped)
     for text in ["\(credentials)", String(reflecting: credentials), dumped] { #expect(!text.contains("hush")) }
-  }
-}
-
-@Suite struct CredentialCacheTests {
-  /// Hands out what it is told to, and counts.
-  private final class Source: CredentialSource {
-    let name = "test"
-    let next = Lock<[CredentialFinding]>([])
-    let asked = Lock(0)
-    /// Holds whoever asks, until it is opened.
-    let gate = Monitor(true)
-
-    func find() -> CredentialFinding {
-      asked.withLock { $0 += 1 }
-      gate.wait { $0 ? () : nil }
-      return next.withLock { $0.isEmpty ? .missing("empty") : $0.removeFirst() }
-    }
-  }
-
-  private func made(_ id: String, _ end: Int64? = nil) -> CredentialFinding {
-    var credentials = AwsCredentials(accessKeyID: id, secretAccessKey: "s")
-    credentials.expiration = end.map { UnixTime(seconds: $0, nanoseconds: 0) }
-    return .found(credentials)
-  }
-
-  private let source = Source()
-  private let clock = ManualClock(seconds: 1000)
-  private var cache: CredentialCache { CredentialCache(sources: [source], clock: clock) }
-
-  @Test func lastingOnesAreLoadedOnce() throws {
-    source.next.withLock { $0 = [made("a")] }
-    let cache = cache
-    for _ in 0..<3 { #expect(try cache.credentials().accessKeyID == "a") }
-    clock.advance(seconds: 1_000_000)
-    #expect(try cache.credentials().accessKeyID == "a")
-    #expect(source.asked.withLock { $0 } == 1)
-  }
-
-  @Test func endingOnesAreReplacedBeforeTheirEnd() throws {
-    source.next.withLock { $0 = [made("a", 5000), made("b", 9000)] }
-    let cache = cache
-    #expect(try cache.credentials().accessKeyID == "a")
-    clock.advance(seconds: 3600)
-    #expect(try cache.credentials().accessKeyID == "a")
-    clock.advance(seconds: 200)
-    #expect(try cache.credentials().accessKeyID == "b")
-  }
-
-  @Test func failuresLeaveTheOldOnesUntilTheirEnd() throws {
-    source.next.withLock { $0 = [made("a", 5000)] }
-    let cache = cache
-    _ = try cache.credentials()
-    clock.advance(seconds: 3900)
-    for _ in 0..<5 { #expect(try cache.credentials().accessKeyID == "a") }
-    // Not once for each request.
-    #expect(source.asked.withLock { $0 } == 2)
-    clock.advance(seconds: 31)
-    #expect(try cache.credentials().accessKeyID == "a")
-    #expect(source.asked.withLock { $0 } == 3)
-    clock.advance(seconds: 200)
-    let error = failure { _ = try cache.credentials() }
-    #expect(error?.description.contains("test: empty") == true)
-    source.next.withLock { $0 = [made("b", 9000)] }
-    #expect(try cache.credentials().accessKeyID == "b")
-  }
-
-  @Test func oneThreadReplacesWhileOthersGoOn() throws {
-    source.next.withLock { $0 = [made("a", 5000), made("b", 9000)] }
-    let cache = cache
-    _ = try cache.credentials()
-    clock.advance(seconds: 3900)
-    source.gate.change { $0 = false }
-    let replaced = Lock("")
-    let source = source
-    let thread = try SystemThread.start("replace") { replaced.withLock { $0 = (try? cache.credentials().accessKeyID) ?? "" } }
-    while source.asked.withLock({ $0 }) < 2 { SystemThread.yield() }
-    #expect(try cache.credentials().accessKeyID == "a")
-    source.gate.change { $0 = true }
-    thread.join()
-    #expect(replaced.withLock { $0 } == "b")
-    #expect(try cache.credentials().accessKeyID == "b")
-    #expect(source.asked.withLock { $0 } == 2)
-  }
-
-  @Test func thoseWithoutAnyWaitForTheOneThatLoads() throws {
-    source.next.withLock { $0 = [made("a")] }
-    source.gate.change { $0 = false }
-    let cache = cache
-    let found = Lock<[String]>([])
-    let threads = try (0..<8).map { _ in
-      try SystemThread.start("wait") {
-        let id = (try? cache.credentials().accessKeyID) ?? "none"
-        found.withLock { $0.append(id) }
-      }
-    }
-    let source = source
-    while source.asked.withLock({ $0 }) == 0 { SystemThread.yield() }
-    source.gate.change { $0 = true }
-    for thread in threads { thread.join() }
-    #expect(found.withLock { $0 } == Array(repeating: "a", count: 8))
-    #expect(source.asked.withLock { $0 } == 1)
-  }
-
-  @Test func rejectedOnesAreLoadedAnewOnce() throws {
-    source.next.withLock { $0 = [made("a"), made("b")] }
-    let cache = cache
-    let old = try cache.credentials()
-    cache.reject(old)
-    #expect(try cache.credentials().accessKeyID == "b")
-    // Another thread that had the old ones, too.
-    cache.reject(old)
-    #expect(try cache.credentials().accessKeyID == "b")
   }
 }

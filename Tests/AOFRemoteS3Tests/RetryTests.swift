@@ -1,5 +1,6 @@
 import AOFCore
 import AOFRemote
+import AOFSystem
 import Testing
 
 @testable import AOFRemoteS3
@@ -28,8 +29,7 @@ import Testing
   }
 
   @Test(arguments: [
-    refusal(403, "AccessDenied"), refusal(403, "SignatureDoesNotMatch"), refusal(404, "NoSuchBucket"),
-    refusal(301, "PermanentRedirect"), refusal(400, "InvalidRequest"), answer(405), noAnswer(.untrusted),
+    refusal(403, "AccessDenied"), refusal(404, "NoSuchBucket"), refusal(301, "PermanentRedirect"), refusal(400, "InvalidRequest"), answer(405), noAnswer(.untrusted),
     noAnswer(.impossible),
   ])
   func lastingFailuresAreNot(_ bad: ScriptedTransport.Answer) throws {
@@ -89,6 +89,50 @@ import Testing
     #expect(scripted.transport.stepsLeft == 0)
   }
 
+  /// Its id may stay.
+  @Test func anExchangedSecretIsLoadedAnewOnce() throws {
+    let reads = Lock(0)
+    let environment = AwsEnvironment(variables: ["HOME": "/h"]) { path throws(AofError) in
+      guard path.hasSuffix("credentials") else { throw AofError(.notFound, "no \(path)") }
+      let secret = reads.withLock { reads in
+        reads += 1
+        return reads
+      }
+      return Array("[default]\naws_access_key_id = ID\naws_secret_access_key = S\(secret)\n".utf8)
+    }
+    let wrong = refusal(403, "SignatureDoesNotMatch")
+    let scripted = try ScriptedStore(ScriptedTransport(wrong, answer(200, "x"), wrong, wrong), environment: environment)
+    #expect(try scripted.get("o") == "x")
+    let signatures = scripted.transport.asked.map { $0.headers["authorization"] }
+    #expect(signatures.count == 2 && signatures[0] != signatures[1])
+    #expect(failure { _ = try scripted.get("o") }?.description.contains("SignatureDoesNotMatch") == true)
+    #expect(scripted.transport.stepsLeft == 0)
+  }
+
+  @Test func credentialsThatAreAwayForAMomentAreWaitedFor() throws {
+    let keys = #"{"AccessKeyId":"ID","SecretAccessKey":"S","Token":"T"}"#
+    let scripted = try ScriptedStore(
+      ScriptedTransport(answers: Array(repeating: answer(503), count: 5) + [answer(200, keys), answer(200, "x")]),
+      environment: .made(["AWS_CONTAINER_CREDENTIALS_RELATIVE_URI": "/c"]))
+    #expect(try scripted.get("o") == "x")
+    #expect(scripted.transport.stepsLeft == 0)
+    let gone = try ScriptedStore(
+      ScriptedTransport([], otherwise: { _ in answer(503) }), environment: .made(["AWS_CONTAINER_CREDENTIALS_RELATIVE_URI": "/c"]))
+    let text = failure { _ = try gone.get("o") }?.description ?? ""
+    #expect(text.contains("container") && text.contains("503") && text.contains("tried 10 times"), "\(text)")
+    #expect(gone.clock.waits.reduce(0, +) <= 2 * RetryPolicy().deadline)
+  }
+
+  @Test func whatIsClosedWhileItLooksForCredentialsIsInterrupted() throws {
+    let scripted = try ScriptedStore(
+      ScriptedTransport([], otherwise: { _ in .failure(.cancelled) }), environment: .made(["HOME": "/h"]))
+    #expect(failure { _ = try scripted.get("o") }?.code == .interrupted)
+    let slow = try ScriptedStore(
+      ScriptedTransport([], otherwise: { _ in noAnswer(.timedOut) }), environment: .made(["HOME": "/h"]))
+    slow.store.cancel()
+    #expect(failure { _ = try slow.get("o") }?.code == .interrupted)
+  }
+
   @Test func missingCredentialsAreSaidWithAllThatWasTried() throws {
     let transport = ScriptedTransport([], otherwise: { _ in noAnswer(.unreachable) })
     let scripted = try ScriptedStore(transport, environment: .made(["HOME": "/h"]))
@@ -106,7 +150,7 @@ import Testing
     (refusal(403, "SignatureDoesNotMatch"), "secret access key"), (noAnswer(.untrusted), "--s3-ca-bundle"),
   ])
   func errorsSayWhatToDo(_ bad: ScriptedTransport.Answer, remedy: String) throws {
-    let scripted = try ScriptedStore(bad)
+    let scripted = try ScriptedStore(ScriptedTransport([], otherwise: { _ in bad }))
     let error = failure { _ = try scripted.get("o") }
     #expect(error?.description.contains(remedy) == true, "\(error?.description ?? "")")
   }

@@ -7,9 +7,9 @@ struct AwsEnvironment: Sendable {
   let variables: [String: String]
   /// The bytes of a file. - Throws: `notFound`; what the system says.
   let readFile: @Sendable (String) throws(AofError) -> [UInt8]
-  /// What a command line prints that may take so many milliseconds. - Throws: when it fails.
-  var run: @Sendable (String, Int) throws(AofError) -> [UInt8] = { command, time throws(AofError) in
-    try ShellCommand.output(of: command, limit: largestFile, timeout: time)
+  /// What a command line prints that may take so many milliseconds, unless it is stopped. - Throws: when it fails.
+  var run: @Sendable (String, Int, StopSignal) throws(AofError) -> [UInt8] = { command, time, stop throws(AofError) in
+    try ShellCommand.output(of: command, limit: largestFile, timeout: time, unless: stop)
   }
 
   /// This process's. Links are followed: people link these files, and Kubernetes hands out each token behind two links.
@@ -24,29 +24,37 @@ struct AwsEnvironment: Sendable {
 
   /// The profile that is asked for.
   var profile: String { self["AWS_PROFILE"] ?? self["AWS_DEFAULT_PROFILE"] ?? "default" }
+  var isProfileNamed: Bool { self["AWS_PROFILE"] != nil || self["AWS_DEFAULT_PROFILE"] != nil }
 
   var credentialsFile: String? { self["AWS_SHARED_CREDENTIALS_FILE"] ?? self["HOME"].map { $0 + "/.aws/credentials" } }
   var configFile: String? { self["AWS_CONFIG_FILE"] ?? self["HOME"].map { $0 + "/.aws/config" } }
 
-  /// What the file says of the profile; nil where there is no such file or section.
-  func section(of profile: String, in path: String, isConfig: Bool) throws(AofError) -> [String: String]? {
+  /// What a file says of a profile.
+  enum Section {
+    case found([String: String])
+    case noSection
+    case noFile
+  }
+
+  /// - Throws: when the file is there and cannot be read.
+  func section(of profile: String, in path: String, isConfig: Bool) throws(AofError) -> Section {
     let bytes: [UInt8]
     do throws(AofError) {
       bytes = try readFile(path)
-    } catch where error.code == .notFound {
-      return nil
+    } catch where error.code == .notFound || error.code == .notADirectory {
+      return .noFile
     }
     let sections = Self.sections(String(decoding: bytes, as: UTF8.self))
     // In the config file all but the default profile are called "profile NAME".
-    guard isConfig, profile != "default" else { return sections[profile] ?? sections["profile \(profile)"] }
-    return sections["profile \(profile)"]
+    let plain = isConfig && profile != "default" ? nil : sections[profile]
+    return (plain ?? sections["profile \(profile)"]).map { .found($0) } ?? .noSection
   }
 
   /// The region of the environment, else of the profile; nil if neither has one.
   var region: String? {
     if let region = self["AWS_REGION"] ?? self["AWS_DEFAULT_REGION"] { return region }
-    guard let configFile else { return nil }
-    return (try? section(of: profile, in: configFile, isConfig: true))?["region"]
+    guard let configFile, case .found(let section)? = try? section(of: profile, in: configFile, isConfig: true) else { return nil }
+    return section["region"]
   }
 
   /// The sections of an INI file: `[name]`, `key = value`, comments after `#` and `;`. Settings that are nested below a

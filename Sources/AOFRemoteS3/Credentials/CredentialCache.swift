@@ -16,7 +16,9 @@ final class CredentialCache: Sendable {
     /// Counts the loads that ended.
     var loads = 0
     /// What the last load threw.
-    var failure: AofError?
+    var failure: CredentialFailure?
+    /// The place that has given credentials.
+    var source: String?
     /// No replacement is tried before.
     var renewAfter: UnixTime?
   }
@@ -37,14 +39,14 @@ final class CredentialCache: Sendable {
     self.clock = clock
   }
 
-  /// - Throws: `remoteFailure`, naming all places that were tried.
-  func credentials() throws(AofError) -> AwsCredentials {
+  /// - Throws: naming the place that failed, or all that were tried.
+  func credentials() throws(CredentialFailure) -> AwsCredentials {
     let now = clock.now()
     switch state.withLock({ Self.step(&$0, now) }) {
     case .use(let credentials): return credentials
     case .load(let old): return try load(old: old)
     case .wait(let number):
-      return try state.wait { state throws(AofError) in
+      return try state.wait { state throws(CredentialFailure) in
         guard state.loads > number else { return nil }
         if let current = state.current { return current }
         throw state.failure ?? Self.none("the load brought none")
@@ -76,15 +78,17 @@ final class CredentialCache: Sendable {
     return .load(old: nil)
   }
 
-  private func load(old: AwsCredentials?) throws(AofError) -> AwsCredentials {
-    let found: Result<AwsCredentials, AofError> = Result { () throws(AofError) in try search() }
+  private func load(old: AwsCredentials?) throws(CredentialFailure) -> AwsCredentials {
+    let previous = state.withLock { $0.source }
+    let found = Result { () throws(CredentialFailure) in try search(previous) }
     let now = clock.now()
-    return try state.change { state throws(AofError) in
+    return try state.change { state throws(CredentialFailure) in
       state.isLoading = false
       state.loads += 1
       switch found {
-      case .success(let credentials):
+      case .success((let credentials, let source)):
         state.current = credentials
+        state.source = source
         state.failure = nil
         // A service may hand out the same ones until shortly before their end.
         state.renewAfter = UnixTime(seconds: now.seconds + Self.renewalPause, nanoseconds: 0)
@@ -101,21 +105,27 @@ final class CredentialCache: Sendable {
     }
   }
 
-  /// The first place that has credentials.
-  private func search() throws(AofError) -> AwsCredentials {
+  /// The first place that has credentials. One that should have some and has none is the last that is asked: the next
+  /// might have those of somebody else, who may do less, or more.
+  /// - Parameter previous: the place that had some before, if any has.
+  private func search(_ previous: String?) throws(CredentialFailure) -> (AwsCredentials, source: String) {
     var reasons: [String] = []
     for source in sources {
       switch source.find() {
-      case .found(let credentials): return credentials
+      case .found(let credentials): return (credentials, source.name)
+      case .failed(let failure):
+        throw failure.kind == .cancelled ? failure : failure.within("no credentials for S3 can be had from \(source.name)")
+      case .missing(let reason) where source.name == previous:
+        throw CredentialFailure("there are no more credentials for S3 where they came from, \(source.name): \(reason)", .passing)
       case .missing(let reason): reasons.append("\(source.name): \(reason)")
       }
     }
     throw Self.none(reasons.joined(separator: "; "))
   }
 
-  private static func none(_ reasons: String) -> AofError {
-    AofError(
-      .remoteFailure, "there are no credentials for S3 (\(reasons))",
-      remedy: "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or put them in ~/.aws/credentials")
+  private static func none(_ reasons: String) -> CredentialFailure {
+    var failure = CredentialFailure("there are no credentials for S3 (\(reasons))")
+    failure.remedy = "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or put them in ~/.aws/credentials"
+    return failure
   }
 }

@@ -14,20 +14,24 @@ struct AssumedRole {
 /// AWS's Security Token Service, or one that speaks like it: hands out temporary credentials for a role.
 struct SecurityTokenService: Sendable {
   let environment: AwsEnvironment
-  let transport: any HTTPTransport
-  let clock: any WallClock
+  let requests: CredentialRequests
+  let session: S3Session
+  /// Where the store is in AWS; nil if it is not there.
+  let storeRegion: String?
 
   private static let attempts = 3
+  /// How far our time may be from the service's, in seconds: it refuses more than fifteen minutes.
+  private static let largestSkew: UInt64 = 600
 
   /// For whoever proves who they are by a token of their identity provider.
-  func assume(_ role: AssumedRole, webIdentity token: String) throws(MetadataFailure) -> AwsCredentials {
+  func assume(_ role: AssumedRole, webIdentity token: String) throws(CredentialFailure) -> AwsCredentials {
     var form = form("AssumeRoleWithWebIdentity", role)
     form.append(("WebIdentityToken", token))
     return try send(form, signedWith: nil)
   }
 
   /// For whoever has other credentials that may.
-  func assume(_ role: AssumedRole, with credentials: AwsCredentials) throws(MetadataFailure) -> AwsCredentials {
+  func assume(_ role: AssumedRole, with credentials: AwsCredentials) throws(CredentialFailure) -> AwsCredentials {
     var form = form("AssumeRole", role)
     if let externalID = role.externalID { form.append(("ExternalId", externalID)) }
     return try send(form, signedWith: credentials)
@@ -43,7 +47,7 @@ struct SecurityTokenService: Sendable {
 
   // MARK: Requests
 
-  private var region: String { environment.region ?? S3Endpoint.defaultRegion }
+  private var region: String { environment.region ?? storeRegion ?? S3Endpoint.defaultRegion }
 
   private var endpoint: String {
     guard var named = environment["AWS_ENDPOINT_URL_STS"] else {
@@ -55,31 +59,39 @@ struct SecurityTokenService: Sendable {
 
   private func send(
     _ form: [(name: String, value: String)], signedWith credentials: AwsCredentials?
-  ) throws(MetadataFailure) -> AwsCredentials {
+  ) throws(CredentialFailure) -> AwsCredentials {
     guard ContainerSource.isTrusted(endpoint) else {
-      throw MetadataFailure(message: "AWS_ENDPOINT_URL_STS is neither https nor of this machine")
+      throw CredentialFailure("AWS_ENDPOINT_URL_STS is neither https nor of this machine")
     }
     let body = Array(SignatureV4.query(form).utf8)
     let response = try body.withUnsafeBytes { bytes in
-      Result { () throws(MetadataFailure) in try perform(bytes, credentials) }
+      Result { () throws(CredentialFailure) in
+        do throws(CredentialFailure) {
+          return try perform(bytes, credentials)
+        } catch where credentials != nil && session.distance(to: error.date) > Self.largestSkew {
+          // A wrong clock is not told from a wrong secret by what the service says.
+          guard session.adjustClock(to: error.date, of: endpoint) else { throw error }
+          return try perform(bytes, credentials)
+        }
+      }
     }.get()
     return try Self.credentials(S3Document(parsing: response.body), endpoint)
   }
 
   private func perform(
     _ body: UnsafeRawBufferPointer, _ credentials: AwsCredentials?
-  ) throws(MetadataFailure) -> HTTPResponse {
+  ) throws(CredentialFailure) -> HTTPResponse {
     var request = HTTPRequest(method: .post, url: endpoint + "/", headers: headers(body, credentials))
     request.body = body
     request.collectedLimit = 64 << 10
     request.mayUseProxy = endpoint.hasPrefix("https://")
-    return try transport.ask(request, attempts: Self.attempts, of: endpoint, reason: Self.reason)
+    return try requests.ask(request, attempts: Self.attempts, of: endpoint, code: Self.code)
   }
 
   private func headers(
     _ body: UnsafeRawBufferPointer, _ credentials: AwsCredentials?
   ) -> [(name: String, value: String)] {
-    let now = clock.now()
+    let now = session.now()
     var headers: [(name: String, value: String)] = [("Content-Type", "application/x-www-form-urlencoded")]
     guard let credentials else { return headers }
     headers.append(("x-amz-date", SignatureV4.format(now)))
@@ -96,14 +108,14 @@ struct SecurityTokenService: Sendable {
   // MARK: Answers
 
   /// The code that the service gives for a refusal; it says nothing secret.
-  private static func reason(_ response: HTTPResponse) -> String {
-    S3Document(parsing: response.body)?.first("Error")?["Code"].map { " \($0)" } ?? ""
+  private static func code(_ response: HTTPResponse) -> String? {
+    S3Document(parsing: response.body)?.first("Error")?["Code"]
   }
 
-  private static func credentials(_ document: S3Document?, _ endpoint: String) throws(MetadataFailure) -> AwsCredentials {
+  private static func credentials(_ document: S3Document?, _ endpoint: String) throws(CredentialFailure) -> AwsCredentials {
     guard let found = document?.first("Credentials"), let id = found["AccessKeyId"], let secret = found["SecretAccessKey"],
       let token = found["SessionToken"], let end = found["Expiration"].flatMap(AwsCredentials.time)
-    else { throw MetadataFailure(message: "\(endpoint) answered with something else than credentials") }
+    else { throw CredentialFailure("\(endpoint) answered with something else than credentials") }
     var credentials = AwsCredentials(accessKeyID: id, secretAccessKey: secret, sessionToken: token)
     credentials.expiration = end
     return credentials

@@ -40,6 +40,43 @@ extension AwsEnvironment {
   static let withKeys = made(["AWS_ACCESS_KEY_ID": "AKID", "AWS_SECRET_ACCESS_KEY": "hush"])
 }
 
+extension S3Session {
+  /// Of a script, with the longest pause each time.
+  convenience init(
+    _ transport: ScriptedTransport, _ environment: AwsEnvironment = .made([:]), clock: ManualClock = ManualClock(),
+    report: @escaping @Sendable (String) -> Void = { _ in }
+  ) {
+    var services = S3Services(transport: transport)
+    services.environment = environment
+    services.clock = clock
+    services.random = { $0.upperBound }
+    services.report = report
+    self.init(services)
+  }
+
+  /// The place of that name.
+  func source(_ name: String) throws -> any CredentialSource {
+    guard let source = credentialSources(region: nil).first(where: { $0.name == name }) else {
+      throw AofError(.notFound, "there is no place '\(name)'")
+    }
+    return source
+  }
+}
+
+extension CredentialFinding {
+  /// Why there are none; nil if there are.
+  var reason: String? {
+    switch self {
+    case .found: nil
+    case .missing(let reason): reason
+    case .failed(let failure): failure.message
+    }
+  }
+
+  /// Nil unless there should be some.
+  var failure: CredentialFailure? { if case .failed(let failure) = self { failure } else { nil } }
+}
+
 /// A store whose server is a script.
 struct ScriptedStore {
   let transport: ScriptedTransport
@@ -90,6 +127,6 @@ func failure(_ body: () throws -> Void) -> AofError? {
     try body()
     return nil
   } catch {
-    return error as? AofError
+    return error as? AofError ?? (error as? CredentialFailure)?.error
   }
 }
