@@ -46,6 +46,19 @@ public enum RemoteLocation: Hashable, Sendable {
     }
   }
 
+  /// Looks at what is asked for now. Apart from reading a location: a store that has such settings must still open, to be
+  /// given others.
+  ///
+  /// - Throws: `invalidArgument` for settings with which objects can be written and not be read.
+  package func checkUsable() throws(AofError) {
+    guard case .s3(let location) = self, let name = location.settings.storageClass,
+      S3Settings.slowClasses.contains(name.uppercased())
+    else { return }
+    throw AofError(
+      .invalidArgument, "objects of the S3 storage class \(name) must be restored before they are read",
+      remedy: "use GLACIER_IR, or another class whose objects can be read at once")
+  }
+
   /// The same place, with the settings of `other` where it has any.
   package func overridden(by other: RemoteLocation) -> RemoteLocation {
     guard case .s3(var location) = self, case .s3(let news) = other else { return self }

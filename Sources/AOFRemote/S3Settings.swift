@@ -86,6 +86,9 @@ extension S3Settings {
     }
   }
 
+  /// Storage classes of AWS whose objects cannot be read when they are asked for.
+  static let slowClasses: Set<String> = ["GLACIER", "DEEP_ARCHIVE"]
+
   private static func isEndpoint(_ value: String) -> Bool {
     for scheme in ["http://", "https://"] where value.hasPrefix(scheme) {
       let rest = value.dropFirst(scheme.count)

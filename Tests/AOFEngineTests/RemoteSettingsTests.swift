@@ -45,6 +45,20 @@ import Testing
     #expect(throws: AofError.self) { try store.log().checkpoint() }
   }
 
+  @Test(arguments: ["GLACIER", "DEEP_ARCHIVE", "glacier"])
+  func classesThatMustBeRestoredAreRefused(_ name: String) throws {
+    let store = TestStore()
+    store.remote = try DirectoryStore(path: store.directory.path + "/bucket", create: true)
+    func refusal() -> AofError? {
+      #expect(throws: AofError.self) { try remote(store, openedWith: "s3://bucket/p?region=r&storage_class=\(name)") }
+    }
+    let error = refusal()
+    #expect(error?.code == .invalidArgument && error?.description.contains("GLACIER_IR") == true)
+    let usable = "s3://bucket/p?region=r&storage_class=GLACIER_IR"
+    #expect(try remote(store, openedWith: usable) == usable)
+    #expect(refusal()?.description.contains("GLACIER_IR") == true)
+  }
+
   /// Another environment might find another bucket.
   @Test func theRegionIsKeptFromTheCreationOn() throws {
     let store = TestStore()

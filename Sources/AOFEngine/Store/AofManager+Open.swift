@@ -213,7 +213,9 @@ struct StoreOpening {
 
   private func requestedRemote() throws(AofError) -> RemoteLocation? {
     try options.remote.map { text throws(AofError) in
-      try RemoteLocation(parsing: text, workingDirectory: try PathFacts.absolute("."))
+      let location = try RemoteLocation(parsing: text, workingDirectory: try PathFacts.absolute("."))
+      try location.checkUsable()
+      return location
     }
   }
 
