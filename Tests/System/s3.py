@@ -20,6 +20,7 @@ import time
 import urllib.request
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "lib"))
+from authorities import check_system_authority
 from buckets import aofs, append, command, set_rules, signed_get
 from daemon import BINARY, Daemon, await_, resident
 
@@ -263,6 +264,7 @@ def secure():
         done = subprocess.run(
             [BINARY, "mount", os.path.join(FOLDER, "refused"), MNT, *arguments], capture_output=True, text=True, check=False)
         assert done.returncode == 74 and "certificate" in done.stderr, f"{name}: {done.returncode} {done.stderr}"
+    check_system_authority(FOLDER, ENDPOINT, trusted, stranger)
     text = lines(0, 200_000)
     own = [*options("tls"), *BY_HAND, "--s3-ca-bundle", trusted]
     for number, (name, surroundings) in enumerate(identities()):
@@ -282,7 +284,7 @@ def secure():
             os.environ.update(saved)
     with open(os.path.join(FOLDER, "daemon.log"), "rb") as log:
         assert b"secret-of" not in log.read(), "the daemon's log has a secret"
-    print(f"s3: TLS with a private authority: {number + 1} ways to credentials, 3 refusals")
+    print(f"s3: TLS with a private authority: {number + 1} ways to credentials, 4 refusals")
 
 
 def identities():

@@ -98,7 +98,7 @@ start_proxy() {
 
 # A certificate of localhost at $1.crt and $1.key, of an authority at $1-ca.crt.
 make_certificate() {
-  openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj "/CN=authority of a test" \
+  openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj "/CN=authority of the ${1##*/}" \
     -keyout "$1-ca.key" -out "$1-ca.crt" &&
     openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=localhost -keyout "$1.key" -out "$1.csr" &&
     openssl x509 -req -in "$1.csr" -CA "$1-ca.crt" -CAkey "$1-ca.key" -CAcreateserial -days 2 -out "$1.crt" \
