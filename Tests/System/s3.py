@@ -20,9 +20,9 @@ import time
 import urllib.request
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "lib"))
-from authorities import check_system_authority
 from buckets import aofs, append, command, set_rules, signed_get
 from daemon import BINARY, Daemon, await_, resident
+from surroundings import check_surroundings
 
 FOLDER, ENDPOINT = sys.argv[2:4]
 ADMIN = sys.argv[4] if len(sys.argv) > 4 else None
@@ -264,7 +264,7 @@ def secure():
         done = subprocess.run(
             [BINARY, "mount", os.path.join(FOLDER, "refused"), MNT, *arguments], capture_output=True, text=True, check=False)
         assert done.returncode == 74 and "certificate" in done.stderr, f"{name}: {done.returncode} {done.stderr}"
-    check_system_authority(FOLDER, ENDPOINT, trusted, stranger)
+    check_surroundings(FOLDER, ENDPOINT, trusted, stranger)
     text = lines(0, 200_000)
     own = [*options("tls"), *BY_HAND, "--s3-ca-bundle", trusted]
     for number, (name, surroundings) in enumerate(identities()):

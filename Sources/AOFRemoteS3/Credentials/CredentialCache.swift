@@ -116,7 +116,10 @@ final class CredentialCache: Sendable {
       case .failed(let failure):
         throw failure.kind == .cancelled ? failure : failure.within("no credentials for S3 can be had from \(source.name)")
       case .missing(let reason) where source.name == previous:
-        throw CredentialFailure("there are no more credentials for S3 where they came from, \(source.name): \(reason)", .passing)
+        var failure = CredentialFailure(
+          "there are no more credentials for S3 where they came from, \(source.name): \(reason)", .passing)
+        failure.remedy = "bring them back; to use those of another place unmount the store and mount it again"
+        throw failure
       case .missing(let reason): reasons.append("\(source.name): \(reason)")
       }
     }
