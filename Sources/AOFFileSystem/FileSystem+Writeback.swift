@@ -1,6 +1,7 @@
 import AOFCore
 import AOFEngine
 import AOFManifest
+import AOFSystem
 
 /// In writeback mode: what comes from the kernel's page cache, and what has to wait for it.
 extension FileSystem {
@@ -29,7 +30,7 @@ extension FileSystem {
       let copy = Array(bytes)
       return .later(
         Deferred(isInterruptible: false) { [self] whenDone in
-          log.fetch(range) { result in
+          log.fetch(range, on: arrivals) { result in
             do throws(AofError) {
               try result.get()
               let answer = try copy.withTypedBytes { bytes throws(AofError) in
@@ -134,6 +135,15 @@ extension FileSystem {
   func announce(_ record: NodeRecord) throws(AofError) -> UInt32 {
     guard options.gathersWrites, record.kind == .log else { return 0 }
     return try writeback(of: manager.log(record.id))?.announce() ?? 0
+  }
+}
+
+extension Aof {
+  /// As ``fetch(_:whenDone:)``, and goes on in a queue, where there is one.
+  func fetch(_ range: Range<LSN>, on queue: WorkQueue?, whenDone: @escaping @Sendable (Result<Void, AofError>) -> Void) {
+    fetch(range) { result in
+      if queue?.add({ whenDone(result) }) != true { whenDone(result) }
+    }
   }
 }
 

@@ -44,6 +44,9 @@ package final class FileSystem: Sendable {
   let writebacks = LogTable<LogWriteback>()
   let commands: WorkQueue
   let events: EventFeed
+  /// Goes on with writes from the page cache once the bytes that they are compared with have come back. Not on the thread that brought
+  /// them: that is writing to the chunk file, and what appends may have to wait for it. Nil where nothing is gathered.
+  let arrivals: WorkQueue?
 
   /// - Throws: `system(EAGAIN)` when the process may start no more threads.
   package init(manager: AofManager, control: ControlExecutor, options: FileSystemOptions) throws(AofError) {
@@ -53,6 +56,7 @@ package final class FileSystem: Sendable {
     names = StoreNames(manager: manager)
     commands = try WorkQueue(name: "control", threads: options.commandThreads)
     events = try EventFeed(manager)
+    arrivals = options.gathersWrites ? try WorkQueue(name: "writeback", threads: 1) : nil
     control.whenCut.set { [weak self] log, lsn in self?.didCut(log, at: lsn) }
     manager.whenPurged.set { [coherences, writebacks] log in
       coherences.forget(log)
@@ -70,6 +74,7 @@ package final class FileSystem: Sendable {
   package func close() {
     prepareToEnd()
     commands.close()
+    arrivals?.close()
     events.close()
     control.alarms.close()
   }

@@ -31,6 +31,6 @@ extension FileSystem {
   /// Nil unless the page cache gathers writes.
   func writeback(of log: Aof) -> LogWriteback? {
     guard options.gathersWrites else { return nil }
-    return writebacks.value(of: log.id) { LogWriteback(log, cache: options.kernelCache, observation: manager.observation) }
+    return writebacks.value(of: log.id) { LogWriteback(log, cache: options.kernelCache, observation: manager.observation, arrivals: arrivals) }
   }
 }

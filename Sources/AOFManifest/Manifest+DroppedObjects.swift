@@ -33,9 +33,21 @@ extension Manifest {
     try read { database in
       try Row.fetchAll(
         database,
-        sql: "SELECT key FROM dropped_objects WHERE unnamed_since IS NOT NULL AND unnamed_since <= ? ORDER BY key LIMIT ?",
+        sql: "SELECT key FROM dropped_objects WHERE unnamed_since IS NOT NULL AND unnamed_since <= ? ORDER BY unnamed_since, key LIMIT ?",
         arguments: [time.rawValue, limit]
       ).map { try $0.checked("key") }
+    }
+  }
+
+  /// Objects that could not be deleted: others have their turn before they are tried again.
+  package func postponeDeletion(of keys: [String], until time: UnixTime) throws(AofError) {
+    guard !keys.isEmpty else { return }
+    try write { database in
+      for key in keys {
+        try database.execute(
+          sql: "UPDATE dropped_objects SET unnamed_since = ? WHERE key = ? AND unnamed_since IS NOT NULL",
+          arguments: [time.rawValue, key])
+      }
     }
   }
 

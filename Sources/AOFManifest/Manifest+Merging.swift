@@ -2,16 +2,19 @@ import AOFCore
 import GRDB
 
 extension Manifest {
-  /// The chunks below `limit` in which several extents are wholly on the local disk, as far as the manifest knows.
-  package func chunksToMerge(of log: LogID, below limit: ChunkID) throws(AofError) -> [ChunkID] {
+  /// Those of the chunks in which several extents are wholly on the local disk, as far as the manifest knows.
+  package func chunksToMerge(of log: LogID, _ chunks: Range<ChunkID>, _ size: ChunkSize) throws(AofError) -> [ChunkID] {
     try read { database in
       try Row.fetchAll(
         database,
         sql: """
-          SELECT chunk FROM extents WHERE log = ? AND chunk < ? AND residency IS NULL
+          SELECT chunk FROM extents WHERE log = ? AND first_lsn >= ? AND first_lsn < ? AND residency IS NULL
           GROUP BY chunk HAVING count(*) > 1 ORDER BY chunk
           """,
-        arguments: [Int64(log.rawValue), Int64(clamping: limit.rawValue)]
+        arguments: [
+          Int64(log.rawValue), Int64(clamping: size.chunkStart(chunks.lowerBound).rawValue),
+          Int64(clamping: size.chunkStart(chunks.upperBound).rawValue),
+        ]
       ).map { ChunkID(rawValue: try $0.natural("chunk")) }
     }
   }

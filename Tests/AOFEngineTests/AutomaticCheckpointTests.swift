@@ -66,6 +66,29 @@ import Testing
     try store.close()
   }
 
+  /// Its bytes are lost; those of others must not fill the disk meanwhile.
+  @Test func aDamagedLogKeepsNoOthersFromTheRemote() throws {
+    let store = store(CheckpointPolicy(interval: .milliseconds(20), maximumAge: .milliseconds(20)))
+    store.options.checkpoints = nil
+    let damaged = try store.log("damaged")
+    try damaged.append([UInt8](repeating: 1, count: 100))
+    try damaged.sealTail()
+    let id = damaged.id
+    try store.close()
+    try store.file(String(format: "chunks/%016lx/%016lx.chunk", id.rawValue, 0)).overwrite(at: 5, with: [9])
+    store.options.checkpoints = CheckpointPolicy(interval: .milliseconds(20), maximumAge: .milliseconds(20))
+    let log = try store.log()
+    let manager = try store.manager()
+    try wait("the report") { manager.incidents.contains { $0.message.contains("log \(id) cannot be checkpointed") } }
+    // A pause of all would be longer with each failure.
+    for round in 1...20 {
+      try log.append([UInt8(round)])
+      try wait("round \(round)") { log.watermarks.remote == LSN(rawValue: UInt64(round)) }
+    }
+    #expect(!manager.incidents.contains { $0.message.contains("automatic checkpoint failed") })
+    try store.close()
+  }
+
   @Test func closingDoesNotWaitForAnUpload() throws {
     let store = TestStore(inMemory: true)
     let log = try store.log()

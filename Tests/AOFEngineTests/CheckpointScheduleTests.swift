@@ -76,4 +76,22 @@ import Testing
     let again = schedule.didSucceed()
     #expect(!again)
   }
+
+  @Test mutating func aLogThatFailsKeepsNoOthers() {
+    let other = LogID(rawValue: 3)
+    var both = news(1 << 20)
+    both[other] = both[id]
+    func dueLogs(after seconds: Int) -> [LogID] { schedule.due(both, now: start + .seconds(seconds)).map(\.log) }
+    #expect(dueLogs(after: 60) == [id, other])
+    for failure in 0..<9 {
+      let isFirst = schedule.didFail(id, now: start + .seconds(60))
+      #expect(isFirst == (failure == 0))
+    }
+    #expect(dueLogs(after: 120) == [other])
+    #expect(dueLogs(after: 360) == [id, other])
+    schedule.didSucceed(id)
+    #expect(dueLogs(after: 420) == [id, other])
+    let isFirst = schedule.didFail(id, now: start + .seconds(420))
+    #expect(isFirst)
+  }
 }

@@ -1,5 +1,6 @@
 import AOFCore
-import AOFEngine
+import AOFSystem
+@testable import AOFEngine
 import AOFManifest
 import Foundation
 import Testing
@@ -109,6 +110,40 @@ import Testing
     try copy.close()
     #expect(#expect(throws: AofError.self) { try copy.log("hit").append([1]) }?.code == .readOnly)
     #expect(try copy.log("spared").contents().count == 201)
+  }
+
+  /// The one who was to flush next is on its way when the disk of the WAL fails.
+  @Test func whoWaitsForASyncIsToldThoughNobodyFlushes() throws {
+    let store = TestStore()
+    let log = try store.log()
+    try log.append([1])
+    let told = Lock<AofError?>(nil)
+    log.wal.state.withLock { state in
+      state.syncWaiters.append(SyncWaiter(position: state.written, whom: .callback { failure in told.withLock { $0 = failure } }))
+    }
+    log.wal.fail(AofError(.localFailure, "the disk went away"))
+    #expect(told.withLock { $0 }?.code == .localFailure)
+    store.abandon()
+  }
+
+  /// What was applied tells of an earlier append than what the WAL brings back.
+  @Test func theTimeOfTheLastAppendComesBack() throws {
+    let store = TestStore()
+    let log = try store.log()
+    try log.append([1])
+    try log.sealTail()
+    usleep(20_000)
+    try log.append([2])
+    try log.sync()
+    let time = log.modificationTime
+    let copy = try store.crashed()
+    let again = try copy.log()
+    #expect(try copy.manager().nameSpace.node(again.id)?.attributes.modificationTime == time)
+    #expect(again.modificationTime == time)
+    try again.checkpoint()
+    try copy.close()
+    let id = try copy.log().id
+    #expect(try copy.manager().nameSpace.node(id)?.attributes.modificationTime == time)
   }
 
   /// The frame that is hit is its log's last, so that no later one tells of the gap.

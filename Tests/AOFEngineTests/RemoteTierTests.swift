@@ -273,6 +273,24 @@ import Testing
     #expect(try store.log("other").watermarks.remote == 2)
   }
 
+  /// A lock on one object, say.
+  @Test func whatCannotBeDeletedKeepsNothingElse() throws {
+    let (store, remote) = try faulty()
+    store.options.remoteGrace = .zero
+    let log = try store.log()
+    try log.append([1])
+    try log.checkpoint()
+    let keys = ["locked", "a", "b", "c"].map { "chunks/\($0)" }
+    for (index, key) in keys.enumerated() {
+      try store.manager().services.manifest.recordOrphans([(key, log.id)], at: UnixTime(rawValue: Int64(index)))
+    }
+    remote.state.withLock { $0.undeletable = [keys[0]] }
+    try log.append([2])
+    try log.checkpoint()
+    #expect(try store.manager().services.manifest.droppedObjects(of: [log.id]) == [keys[0]])
+    #expect(try store.manager().incidents.contains { $0.message.contains("are left in") })
+  }
+
   /// There may be as many as a log had, and other checkpoints wait meanwhile.
   @Test func whatIsNamedNoMoreIsDeletedSomeAtATime() throws {
     let (store, remote) = try faulty()

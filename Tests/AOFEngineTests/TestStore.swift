@@ -162,6 +162,7 @@ final class FaultyRemote: RemoteStore {
     var putFault: AofError?
     /// Keys that begin so are the only ones that it is for; nil for all.
     var putFaultPrefixes: [String]?
+    var undeletable: Set<String> = []
     /// Objects that were refused for it.
     var refused: [String] = []
     /// Reads wait as long as this is set.
@@ -199,7 +200,11 @@ final class FaultyRemote: RemoteStore {
     return try base.list(directory, after: last, limit: limit)
   }
   func delete(_ key: RemoteKey) throws(AofError) {
-    state.withLock { $0.requests.deletes += 1 }
+    let isLocked = state.withLock { state in
+      state.requests.deletes += 1
+      return state.undeletable.contains(key.text)
+    }
+    if isLocked { throw AofError(.remoteFailure, "locked") }
     try base.delete(key)
   }
 

@@ -77,10 +77,10 @@ import Testing
   @Test func fullChunksWithResidentPartsAreFound() throws {
     let chunk = try manifest.extents(of: log)[0].chunk
     let next = ChunkID(rawValue: chunk.rawValue + 1)
-    #expect(try manifest.chunksToMerge(of: log, below: next) == [chunk])
-    #expect(try manifest.chunksToMerge(of: log, below: chunk).isEmpty)
+    #expect(try manifest.chunksToMerge(of: log, ChunkID(rawValue: 0)..<next, .minimum) == [chunk])
+    #expect(try manifest.chunksToMerge(of: log, ChunkID(rawValue: 0)..<chunk, .minimum).isEmpty)
     try manifest.recordResidency(ranges[1...].map { (log, $0, Bitmap(count: $0 == ranges[1] ? 2 : 1, filled: false)) })
-    #expect(try manifest.chunksToMerge(of: log, below: next).isEmpty)
+    #expect(try manifest.chunksToMerge(of: log, ChunkID(rawValue: 0)..<next, .minimum).isEmpty)
   }
 
   @Test func orphansAreKnownOnce() throws {

@@ -70,8 +70,8 @@ extension AofManager {
         let (hasNames, isTidyingDue) = (try hasUnpublishedNames(), try services.checkpointer.isTidyingDue())
         guard schedule.mayTry(now: .now), hasNames || isTidyingDue else { return }
       }
-      for case .failure(let error) in checkpoint(requests: requests).values where error.code != .purged {
-        return noteFailure(error, &schedule, isRepeated: true)
+      if let failure = note(checkpoint(requests: requests), &schedule) {
+        return noteFailure(failure, &schedule, isRepeated: true)
       }
       try publishNames()
       try services.checkpointer.tidyIfDue()
@@ -79,6 +79,27 @@ extension AofManager {
     } catch {
       noteFailure(error, &schedule, isRepeated: false)
     }
+  }
+
+  /// - Returns: why nothing could be checkpointed. What is damaged here is its log's own affair, and so is what the remote did not
+  ///   take of one log where it took another.
+  private func note(_ results: [LogID: Result<LSN, AofError>], _ schedule: inout CheckpointSchedule) -> AofError? {
+    var failures: [(log: LogID, error: AofError)] = []
+    var isTaken = false
+    for (log, result) in results {
+      switch result {
+      case .success:
+        schedule.didSucceed(log)
+        isTaken = true
+      case .failure(let error): if error.code != .purged { failures.append((log, error)) }
+      }
+    }
+    if !isTaken, let shared = failures.first(where: { $0.error.code != .corrupt }) { return shared.error }
+    for (log, error) in failures where schedule.didFail(log, now: .now) {
+      services.observation.report(
+        error, "log \(log) cannot be checkpointed, and is tried again until it can", isRepeated: true)
+    }
+    return nil
   }
 
   /// - Parameter isRepeated: whether the checkpoint itself has told of it.

@@ -32,9 +32,21 @@ struct CheckpointSchedule {
   /// When news was first seen of each log that has some, and the remote LSN that it was seen at.
   private var waiting: [LogID: (since: Instant, remote: LSN)] = [:]
   private var nextRound: Instant
-  private var failures = 0
-  /// After a failure: nothing is due before.
-  private var pause: Instant?
+  /// After the remote did not take anything: nothing is due before.
+  private var pause: Pause?
+  /// Logs that failed where others did not, and are not due before.
+  private var pauses: [LogID: Pause] = [:]
+
+  private struct Pause {
+    var failures = 0
+    var end: Instant
+
+    /// Longer each time.
+    mutating func prolong(_ now: Instant) {
+      failures += 1
+      end = now + min(longestPause, firstPause * (1 << min(failures - 1, 10)))
+    }
+  }
 
   init(_ policy: CheckpointPolicy, now: Instant) {
     self.policy = policy
@@ -42,10 +54,10 @@ struct CheckpointSchedule {
   }
 
   /// When ``due(_:now:)`` is to be asked again at the latest.
-  var nextTime: Instant { max(nextRound, pause ?? nextRound) }
+  var nextTime: Instant { max(nextRound, pause?.end ?? nextRound) }
 
   /// Whether the remote is not left in peace after a failure.
-  func mayTry(now: Instant) -> Bool { pause.map { now >= $0 } ?? true }
+  func mayTry(now: Instant) -> Bool { pause.map { now >= $0.end } ?? true }
 
   /// The logs that are due, in the order of their ids.
   mutating func due(_ news: [LogID: News], now: Instant) -> [Due] {
@@ -54,7 +66,7 @@ struct CheckpointSchedule {
     let isRound = now >= nextRound
     if isRound { nextRound = now + min(policy.interval, policy.maximumAge) }
     return news.keys.sorted().compactMap { id in
-      guard let log = news[id], log.isNews, let since = waiting[id]?.since else { return nil }
+      guard let log = news[id], log.isNews, let since = waiting[id]?.since, pauses[id].map({ now >= $0.end }) ?? true else { return nil }
       let isOld = now - since >= policy.maximumAge
       if isRound, isOld || UInt64(log.tail - log.remote) >= policy.minimumNews.rawValue {
         return Due(log: id, isSealed: log.isSound)
@@ -72,25 +84,32 @@ struct CheckpointSchedule {
       }
     }
     for id in waiting.keys where news[id] == nil { waiting[id] = nil }
+    for id in pauses.keys where waiting[id] == nil { pauses[id] = nil }
   }
 
   /// The remote did not take what was due: it is left in peace for a while, longer each time.
   /// - Returns: whether it is the first time.
   mutating func didFail(now: Instant) -> Bool {
-    failures += 1
-    let delay = min(Self.longestPause, Self.firstPause * (1 << min(failures - 1, 10)))
-    pause = now + delay
-    nextRound = now + delay
-    return failures == 1
+    var new = pause ?? Pause(end: now)
+    new.prolong(now)
+    pause = new
+    nextRound = new.end
+    return new.failures == 1
   }
+
+  /// What is wrong with one log is its own: the others go on.
+  /// - Returns: whether it is the first time.
+  mutating func didFail(_ log: LogID, now: Instant) -> Bool {
+    pauses[log, default: Pause(end: now)].prolong(now)
+    return pauses[log]?.failures == 1
+  }
+
+  mutating func didSucceed(_ log: LogID) { pauses[log] = nil }
 
   /// - Returns: whether it had failed before.
   mutating func didSucceed() -> Bool {
-    defer {
-      failures = 0
-      pause = nil
-    }
-    return failures > 0
+    defer { pause = nil }
+    return pause != nil
   }
 
   static let firstPause = Duration.seconds(5)

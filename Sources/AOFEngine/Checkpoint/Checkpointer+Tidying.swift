@@ -82,16 +82,29 @@ extension Checkpointer {
   @discardableResult
   func deleteDropped() -> Int {
     var deleted: [String] = []
+    var failed: [String] = []
+    var refusals = 0
     do throws(AofError) {
       for key in try manifest.deletableObjects(unnamedSince: deadline, limit: Self.deletedAtOnce) {
         try checkCancellation()
-        try remote.delete(RemoteKey(key))
-        deleted.append(key)
+        do throws(AofError) {
+          try remote.delete(RemoteKey(key))
+          deleted.append(key)
+          refusals = 0
+        } catch {
+          if error.code == .interrupted { throw error }
+          failed.append(key)
+          refusals += 1
+          // One that nobody may delete keeps no others; a remote that is away is not asked for each.
+          if refusals == Self.refusalsAtMost { throw error }
+          if failed.count == 1 { reportUndeleted(error) }
+        }
       }
     } catch {
-      if error.code != .interrupted {
-        observation.report(error, "objects that no log needs any more are left in \(remote) for now")
-      }
+      if error.code != .interrupted { reportUndeleted(error) }
+    }
+    do throws(AofError) { try manifest.postponeDeletion(of: failed, until: environment.clock.now()) } catch {
+      observation.report(error, "objects that could not be deleted are tried first again")
     }
     do throws(AofError) {
       try manifest.recordDeleted(deleted)
@@ -99,6 +112,10 @@ extension Checkpointer {
       observation.report(error, "deleted objects could not be forgotten, and will be deleted again")
     }
     return deleted.count
+  }
+
+  private func reportUndeleted(_ error: AofError) {
+    observation.report(error, "objects that no log needs any more are left in \(remote) for now")
   }
 
   // MARK: Sweeping

@@ -72,7 +72,7 @@ final class Checkpointer: Sendable {
 
   init(
     manifest: Manifest, nameSpace: NameSpace, remote: any RemoteStore, environment: Environment, reserve: SpaceReserve,
-    observation: Observation, storeID: String, epoch: UInt64, grace: Duration
+    observation: Observation, storeID: String, epoch: UInt64, past: SealedPast, grace: Duration
   ) throws(AofError) {
     self.manifest = manifest
     self.nameSpace = nameSpace
@@ -84,7 +84,7 @@ final class Checkpointer: Sendable {
     self.epoch = epoch
     self.grace = grace
     nonce = environment.random()
-    past = try manifest.sealedPast()
+    self.past = past
     state = Monitor(State(sequence: try manifest.remoteSequence(), snapshot: try manifest.remoteSnapshot()))
   }
 
@@ -138,8 +138,8 @@ final class Checkpointer: Sendable {
     return results
   }
 
-  /// How many logs in a row the remote may refuse.
-  private static let refusalsAtMost = 2
+  /// How many logs, or deletions, in a row the remote may refuse.
+  static let refusalsAtMost = 2
 
   private func note(_ refusal: AofError?, of log: LogID) {
     state.withLock { state in
@@ -259,7 +259,11 @@ final class Checkpointer: Sendable {
   /// Chunk by chunk in the order of the log, so that what is uploaded before something fails can be published: mergers of a
   /// full chunk first, then what is in none of them.
   private func upload(_ log: Aof, _ state: UnpublishedState, _ objects: inout [NewObject]) throws(AofError) {
-    let full = Set(try manifest.chunksToMerge(of: log.id, below: log.chunkID(for: state.sealed)))
+    // A chunk is merged with the extent that completes it: none before the news is looked at.
+    let full = try Set(
+      state.extents.first.map { first throws(AofError) in
+        try manifest.chunksToMerge(of: log.id, first.chunk..<max(first.chunk, log.chunkID(for: state.sealed)), log.chunkSize)
+      } ?? [])
     // First of all it must be the right remote: an empty directory in its place would take objects just as well.
     if !state.extents.isEmpty || !full.isEmpty { _ = try openChain() }
     let extents = Dictionary(grouping: state.extents, by: \.chunk)

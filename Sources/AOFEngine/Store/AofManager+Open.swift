@@ -69,21 +69,24 @@ struct StoreOpening {
     let settings = try reconcile(manifest)
     let storeID = try Self.storeID(settings)
     let remote = if let givenRemote { givenRemote } else { try openRemote(settings, manifest) }
+    let past = try manifest.sealedPast()
+    let localChunks = LocalChunkStore(
+      environment.disk, togetherFrom: environment.logsSyncedTogether, usage: CacheUsage(limit: settings.cacheSize))
+    // Before the names are read: the times of what comes back are among theirs.
+    let (descriptors, wals) = try recover(manifest, localChunks, storeID: storeID)
     let nameSpace = try NameSpace(manifest)
     let checkpointer = try Checkpointer(
       manifest: manifest, nameSpace: nameSpace, remote: remote, environment: environment, reserve: reserve,
-      observation: observation, storeID: settings.storeID, epoch: try manifest.beginEpoch(), grace: options.remoteGrace)
+      observation: observation, storeID: settings.storeID, epoch: try manifest.beginEpoch(), past: past,
+      grace: options.remoteGrace)
     let services = EngineServices(
-      environment: environment, manifest: manifest,
-      localChunks: LocalChunkStore(
-        environment.disk, togetherFrom: environment.logsSyncedTogether, usage: CacheUsage(limit: settings.cacheSize)),
+      environment: environment, manifest: manifest, localChunks: localChunks,
       remoteChunks: RemoteChunkStore(
         store: remote, crc32c: { CRC32C.checksum($1, continuing: $0) }, random: environment.random),
       hydrator: Hydrator(try environment.makeQueue(.hydration), budget: try prefetchMemory()),
       checkpointer: checkpointer,
       maintenance: try environment.makeQueue(.maintenance), compression: try environment.makeQueue(.compression),
       compressionLevel: options.compressionLevel, observation: observation, reserve: reserve)
-    let (descriptors, wals) = try recover(manifest, services: services, storeID: storeID)
     reserve.refill()
     return AofManager(
       layout: layout, services: services, nameSpace: nameSpace,
@@ -197,10 +200,16 @@ struct StoreOpening {
     let location = try RemoteLocation(parsing: settings.remote, workingDirectory: layout.root)
     let observation = observation
     let report: @Sendable (String) -> Void = { observation.report(.remote, $0) }
-    if case .directory = location, try manifest.remoteSequence() == 0 {
-      return try location.open(create: true, report: report)
+    let mayCreate: @Sendable () throws(AofError) -> Bool = { () throws(AofError) in
+      if case .directory = location { try manifest.remoteSequence() == 0 } else { false }
     }
-    let remote = ReopeningRemoteStore(location) { () throws(AofError) in try location.open(create: false, report: report) }
+    let remote = ReopeningRemoteStore(location) { () throws(AofError) in
+      try location.open(create: try mayCreate(), report: report)
+    }
+    if try mayCreate() {
+      try remote.open()
+      return remote
+    }
     do throws(AofError) {
       try remote.open()
     } catch {
@@ -274,12 +283,12 @@ struct StoreOpening {
 
   /// Brings the tails back and starts each WAL anew.
   private func recover(
-    _ manifest: Manifest, services: EngineServices, storeID: StoreID
+    _ manifest: Manifest, _ chunks: LocalChunkStore, storeID: StoreID
   ) throws(AofError) -> ([LogID: AofDescriptorRecord], [WalDirectoryID: WriteAheadLog]) {
     var descriptors: [LogID: AofDescriptorRecord] = [:]
     for log in try manifest.logs() {
       descriptors[log.id] = log
-      services.localChunks.register(log.id, directory: layout.resolve(log.dataDirectory))
+      chunks.register(log.id, directory: layout.resolve(log.dataDirectory))
     }
     var wals: [WalDirectoryID: WriteAheadLog] = [:]
     for stored in try manifest.walDirectories() {
@@ -292,7 +301,7 @@ struct StoreOpening {
       }
       var recovery = WalRecovery(
         directory: record, logs: descriptors.values.filter { $0.walDirectory == record.id }, storeID: storeID,
-        environment: environment, chunks: services.localChunks, observation: observation,
+        environment: environment, chunks: chunks, observation: observation,
         evidenceDirectory: layout.evidence)
       try recovery.run()
       let wal = try WriteAheadLog(

@@ -105,7 +105,7 @@ extension WriteAheadLog {
 }
 
 extension SyncWaiter {
-  fileprivate func tell(_ failure: AofError?) {
+  func tell(_ failure: AofError?) {
     switch whom {
     case .thread(let parker): parker.unpark()
     case .callback(let whenDone): whenDone(failure)

@@ -201,11 +201,13 @@ final class WriteAheadLog: Sendable {
     let failure = isFinal ? error : AofError(
       .localFailure, "the WAL in \(record.path) failed; its logs take no more appends",
       remedy: "check the disk, then unmount and mount again", cause: error)
-    let isNew = state.withLock { state in
-      guard state.failure == nil else { return false }
+    let (isNew, lost) = state.withLock { state -> (Bool, [SyncWaiter]) in
+      guard state.failure == nil else { return (false, []) }
       state.failure = failure
-      return true
+      // A flusher tells those that wait; one that is only on its way finds the failure and does not flush.
+      return (true, state.isFlushing ? [] : state.takeServed(failure: failure))
     }
+    for waiter in lost { waiter.tell(failure) }
     if isNew, !isFinal { observation.report(.disk, "\(failure)") }
   }
 }

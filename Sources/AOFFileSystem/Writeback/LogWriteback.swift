@@ -9,10 +9,13 @@ import AOFSystem
 final class LogWriteback: Sendable {
   private let log: Aof
   private let cache: any KernelCache
+  private let arrivals: WorkQueue?
   private let observation: Observation
   private let state: Lock<WritebackState>
 
-  init(_ log: Aof, cache: any KernelCache, observation: Observation) {
+  /// - Parameter arrivals: as in ``FileSystem``.
+  init(_ log: Aof, cache: any KernelCache, observation: Observation, arrivals: WorkQueue?) {
+    self.arrivals = arrivals
     self.log = log
     self.cache = cache
     self.observation = observation
@@ -176,7 +179,7 @@ final class LogWriteback: Sendable {
         try take(bytes, at: piece.start, of: incarnation)
       }
       if case .cold(let range) = outcome {
-        log.fetch(range) { [self] result in
+        log.fetch(range, on: arrivals) { [self] result in
           if case .failure(let error) = result { end(incarnation, error) }
           continueDraining()
         }
