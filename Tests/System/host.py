@@ -164,6 +164,21 @@ def stop_with_writers():
         expect(daemon.process.wait(timeout=60), 0, "the end of a mount that nobody uses")
 
 
+@case
+def log_file():
+    """After SIGHUP the daemon writes to a new file of the name that its log had."""
+    log = os.path.join(WORK, "own.log")
+    started = run(BINARY, "mount", "--log-file", log, store("log"), MNT)
+    expect(started.returncode, 0, f"mounting: {started.stderr}")
+    await_("the first message", lambda: "mounted" in open(log).read())
+    os.rename(log, log + ".1")
+    with open(store("log") + "/lock") as lock:
+        os.kill(int(re.search(r"process (\d+)", lock.read()).group(1)), signal.SIGHUP)
+    await_("the new file", lambda: os.path.exists(log) and "goes on" in open(log).read())
+    expect(run(SCRIPTS + "/aofs-unmount", MNT).returncode, 0, "unmounting")
+    await_("the last message", lambda: "unmounted" in open(log).read())
+
+
 # --- service managers
 
 

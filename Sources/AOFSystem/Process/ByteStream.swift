@@ -32,6 +32,13 @@ package final class ByteStream: Sendable {
 
   deinit { if isOwned { close(descriptor) } }
 
+  /// Has standard error go to the file from now on, which is created where it is missing: for a log that was moved away.
+  /// - Throws: what the system answered; then all is as before.
+  package static func redirectStandardError(to path: String) throws(AofError) {
+    let file = try open(path, .appendCreating)
+    guard dup2(file.descriptor, standardError.descriptor) >= 0 else { throw .systemCall("dup2", path, errno: errno) }
+  }
+
   /// Opens a file. Blocks as open(2) does. - Throws: `notFound`, or what the system answered.
   package static func open(_ path: String, _ mode: Mode) throws(AofError) -> ByteStream {
     let flags =

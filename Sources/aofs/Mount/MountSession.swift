@@ -23,7 +23,8 @@ struct MountSession {
   /// - Throws: what kept the mount from being made; `timedOut` if it had to be cut off; what closing the
   ///   store says.
   func run() throws(AofError) {
-    let stopper = MountStopper(stopTimeout: settings.stopTimeout, reporter: reporter, service: service, logger: logger)
+    let stopper = MountStopper(
+      stopTimeout: settings.stopTimeout, logFile: reporter.isAwaited ? settings.logFile : nil, reporter: reporter, service: service, logger: logger)
     try stopper.start()
     service?.tell(.status("opening \(settings.store)"))
     let manager = try StoreOpening.open(settings.store, options: settings.storeOptions)

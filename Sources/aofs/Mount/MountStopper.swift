@@ -23,14 +23,17 @@ final class MountStopper: Sendable {
   }
 
   private let stopTimeout: Int
+  /// The file that the daemon's messages go to, which a hang-up opens anew; nil for none.
+  private let logFile: String?
   private let reporter: ReadyReporter
   private let service: ServiceManager?
   private let logger: Logger
   private let state = Monitor(State())
 
   /// - Parameter stopTimeout: in milliseconds.
-  init(stopTimeout: Int, reporter: ReadyReporter, service: ServiceManager?, logger: Logger) {
+  init(stopTimeout: Int, logFile: String?, reporter: ReadyReporter, service: ServiceManager?, logger: Logger) {
     self.stopTimeout = stopTimeout
+    self.logFile = logFile
     self.reporter = reporter
     self.service = service
     self.logger = logger
@@ -150,9 +153,16 @@ final class MountStopper: Sendable {
     while true {
       switch Signals.wait() {
       case .terminate, .interrupt: return
-      case .hangUp: logger.info("hang-up: nothing to do")
+      case .hangUp: reopenLog()
       case nil: continue
       }
+    }
+  }
+
+  private func reopenLog() {
+    guard let logFile else { return logger.info("hang-up: nothing to do") }
+    if attempt({ () throws(AofError) in try ByteStream.redirectStandardError(to: logFile) }) {
+      logger.notice("the log goes on in \(logFile)")
     }
   }
 

@@ -38,6 +38,9 @@ final class ReadyReporter: Sendable {
   ///   nobody waits.
   init(descriptor: Int32?) { pipe = Monitor(descriptor.map(Spawn.takeHanded)) }
 
+  /// Whether somebody waits: then the process is a daemon, and its messages go to its log file.
+  var isAwaited: Bool { pipe.withLock { $0 != nil } }
+
   /// Writes the report and closes the pipe. Returns whether somebody was there to hear it.
   @discardableResult
   func report(_ report: ReadyReport) -> Bool {
