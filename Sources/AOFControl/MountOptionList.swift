@@ -107,6 +107,8 @@ package struct MountOptionList: Equatable {
       addKernel(key)
     } else if Self.ignored.contains(key) || key.hasPrefix("x-") || key == "comment" {
       return
+    } else if key == "remount" {
+      throw AofError(.unsupported, "a mount of aofs cannot be changed", remedy: "unmount it, and mount it with the new options")
     } else {
       let names = Setting.allCases.map(\.rawValue) + Switch.allCases.map(\.rawValue) + Self.passed.sorted()
       throw AofError(

@@ -112,6 +112,11 @@ import Testing
     #expect(error.code == .invalidArgument && !error.remedy.isEmpty)
   }
 
+  @Test func aMountIsNotChanged() throws {
+    let error = try #require(throws: AofError.self) { try MountOptionList(parsing: ["remount,ro"]) }
+    #expect(error.code == .unsupported && error.remedy.contains("unmount"))
+  }
+
   @Test func commasInValuesAreEscaped() throws {
     let list = try MountOptionList(parsing: [#"remote=dir:/a\,b,ro,wal_dir=/c\d"#])
     #expect(list.settings == [.remote: "dir:/a,b", .walDir: #"/c\d"#])

@@ -14,6 +14,14 @@ import Testing
     return out.map { String(decoding: $0, as: UTF8.self) }
   }
 
+  /// It is put into the line of a command as it is.
+  @Test func aTimeIsOneWord() throws {
+    #expect(try TimeoutArgument.checked("500ms") == "500ms")
+    for text in ["1s\nseal", "1s log", "", "soon"] {
+      #expect(throws: AofError.self, "\(text)") { try TimeoutArgument.checked(text) }
+    }
+  }
+
   @Test func piecesEndWithLines() {
     #expect(pieces(["a\nb"]) == ["a\n", "b"])
     #expect(pieces(["ab", "c\n", "d\ne\nf"]) == ["abc\n", "d\ne\n", "f"])

@@ -2,6 +2,7 @@ import AOFCore
 import AOFEngine
 import AOFSystem
 import ArgumentParser
+import Glibc
 
 struct CatCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -95,14 +96,16 @@ struct CatCommand: ParsableCommand {
 }
 
 extension MountedStore {
-  /// The head LSN of a log, from its control directory; 0 if that is not ours to read.
+  /// The head LSN of a log, from its control directory; where that is not ours to read, where its data begins.
   fileprivate func head(of log: LogPath) throws(AofError) -> LSN {
     do throws(AofError) {
       let bytes = try ByteStream.open("\(mountPoint)/.ctl/logs/\(log)/head_lsn", .read).readAll()
       let digits = bytes.prefix { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }
       return LSN(rawValue: UInt64(String(decoding: digits, as: UTF8.self)) ?? 0)
     } catch {
-      return .zero
+      let file = try ByteStream.open(path(log), .read)
+      // ENXIO: there is no data.
+      return LSN(rawValue: UInt64(max(0, lseek(file.descriptor, 0, SEEK_DATA))))
     }
   }
 }

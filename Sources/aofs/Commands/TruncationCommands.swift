@@ -5,10 +5,19 @@ import ArgumentParser
 private let timeoutHelp = ArgumentHelp(
   "How long readers of what goes are waited for, as 500ms or 2m; 30s by default.", valueName: "time")
 
+/// A time on its way into the line of a command.
+enum TimeoutArgument {
+  /// - Throws: `invalidArgument` for what is no time: it could be more than one word, or line.
+  static func checked(_ text: String) throws(AofError) -> String {
+    _ = try Duration(parsing: text)
+    return text
+  }
+}
+
 /// Runs a verb that takes a log and an LSN.
 private func truncate(_ log: String, _ verb: ControlVerb, _ lsn: LSNArgument, _ timeout: String?) throws {
   let target = try oneLog(log)
-  let arguments = ["\(lsn.lsn)"] + (timeout.map { ["timeout=\($0)"] } ?? [])
+  let arguments = try ["\(lsn.lsn)"] + (timeout.map { ["timeout=\(try TimeoutArgument.checked($0))"] } ?? [])
   try VerbRunner(verb: verb, arguments: arguments).run(target)
 }
 

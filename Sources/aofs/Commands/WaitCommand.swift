@@ -23,7 +23,7 @@ struct WaitCommand: ParsableCommand {
     let target = try oneLog(log)
     var arguments = marks.compactMap(\.self)
     if let timeout {
-      arguments.append("timeout=\(timeout)")
+      arguments.append("timeout=\(try TimeoutArgument.checked(timeout))")
     } else if case .store = target {
       // Nobody else can sync or checkpoint a store that this command has open.
       arguments.append("timeout=0")
