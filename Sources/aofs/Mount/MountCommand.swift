@@ -65,7 +65,7 @@ struct MountCommand: ParsableCommand {
       valueName: "level"))
   var logLevel: String?
   @Option(
-    help: ArgumentHelp("Who may read .ctl/metrics, in octal: 0400, 0440 or 0444 (default: 0400).", valueName: "mode"))
+    help: ArgumentHelp("Who may read .ctl/metrics, in octal: 0400, 0440, 0404 or 0444 (default: 0400).", valueName: "mode"))
   var metricsMode: String?
   @Flag(name: .customShort("f"), help: "Stay in the foreground.") var foreground = false
   @Option(
