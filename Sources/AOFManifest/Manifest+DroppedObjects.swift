@@ -53,11 +53,11 @@ extension Manifest {
 
   /// The objects of these logs that are not deleted yet.
   package func droppedObjects(of logs: [LogID]) throws(AofError) -> [String] {
-    let logs = Set(logs)
+    let wanted = logs.map { String(Int64(clamping: $0.rawValue)) }.joined(separator: ",")
     return try read { database in
       // There is no index by log of those that are named no more.
-      try Row.fetchAll(database, sql: "SELECT key, log FROM dropped_objects")
-        .filter { logs.contains(LogID(rawValue: try $0.natural("log"))) }.map { try $0.checked("key") }
+      try Row.fetchAll(database, sql: "SELECT key FROM dropped_objects WHERE log IN (\(wanted)) ORDER BY key")
+        .map { try $0.checked("key") }
     }
   }
 

@@ -32,7 +32,8 @@ extension Checkpointer {
     let said = try extendChain { (record, tellsAll) throws(AofError) in
       tellsAll || isDue ? try snapshot(&record, news) : try delta(&record, news, removed, directories)
     }
-    for upload in news where !said.uploads.contains(where: { $0.log.id == upload.log.id }) { try abandon(upload) }
+    let told = Set(said.uploads.map(\.log.id))
+    for upload in news where !told.contains(upload.log.id) { try abandon(upload) }
     do throws(AofError) {
       try record(said, removed, directories)
     } catch {
@@ -91,10 +92,11 @@ extension Checkpointer {
     var said = Statement(tellsAll: true)
     record.kind = .snapshot
     let logs = try manifest.publishedLogs()
+    let uploads = Dictionary(news.map { ($0.log.id, $0) }, uniquingKeysWith: { $1 })
     nameSpace.settle()
     record.directories = nameSpace.directories.compactMap(describe)
     for published in logs {
-      let upload = news.first { $0.log.id == published.log && $0.state.isSameLife(as: published.state) }
+      let upload = uploads[published.log].flatMap { $0.state.isSameLife(as: published.state) ? $0 : nil }
       let remote = upload?.reach ?? published.state.remote
       guard let log = describe(published.log, published.chunkSize, published.state, remote: remote) else { continue }
       record.logs.append(log)
@@ -136,7 +138,7 @@ extension Checkpointer {
     guard elements >= interval else { return false }
     // Counted only now and then: the store may be large.
     let needed = ChainPolicy.interval(entries: try manifest.countPublished(), limit: environment.snapshotLimit)
-    state.withLock { $0.snapshotInterval = needed ?? interval * 2 }
+    state.withLock { $0.snapshotInterval = needed ?? max(interval, elements) * 2 }
     return needed.map { elements >= $0 } ?? false
   }
 

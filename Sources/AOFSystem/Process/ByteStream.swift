@@ -32,6 +32,9 @@ package final class ByteStream: Sendable {
 
   deinit { if isOwned { close(descriptor) } }
 
+  /// Where the file's first byte is that is no hole; 0 for one without any, or where nobody can tell.
+  package var startOfData: UInt64 { UInt64(max(0, lseek(descriptor, 0, SEEK_DATA))) }
+
   /// Has standard error go to the file from now on, which is created where it is missing: for a log that was moved away.
   /// - Throws: what the system answered; then all is as before.
   package static func redirectStandardError(to path: String) throws(AofError) {

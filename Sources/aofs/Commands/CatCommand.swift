@@ -2,7 +2,6 @@ import AOFCore
 import AOFEngine
 import AOFSystem
 import ArgumentParser
-import Glibc
 
 struct CatCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -103,9 +102,7 @@ extension MountedStore {
       let digits = bytes.prefix { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }
       return LSN(rawValue: UInt64(String(decoding: digits, as: UTF8.self)) ?? 0)
     } catch {
-      let file = try ByteStream.open(path(log), .read)
-      // ENXIO: there is no data.
-      return LSN(rawValue: UInt64(max(0, lseek(file.descriptor, 0, SEEK_DATA))))
+      return LSN(rawValue: try ByteStream.open(path(log), .read).startOfData)
     }
   }
 }
