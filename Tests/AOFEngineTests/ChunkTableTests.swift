@@ -1,4 +1,5 @@
 import AOFCore
+import AOFSystem
 import Foundation
 import Testing
 
@@ -35,5 +36,24 @@ import Testing
     try store.close()
     #expect(try store.log().coldBytes(in: nil) == 0)
     #expect(try store.log().verify().problems.isEmpty)
+  }
+
+  /// Who evicts a whole log keeps out who would let go of its chunks meanwhile.
+  @Test func anEvictionHoldsFewChunksAtATime() throws {
+    let log = try store.log()
+    let bytes = [UInt8](repeating: 7, count: 128 << 10)
+    for _ in 0..<(2 * ChunkTable.kept + 40) { try log.append(bytes) }
+    try log.checkpoint()
+    try store.close()
+    let again = try store.log()
+    #expect(again.chunks.loaded.isEmpty)
+    let timesCrowded = Lock(0)
+    again.chunks.whenCrowded.set { timesCrowded.withLock { $0 += 1 } }
+    try again.evict()
+    #expect(timesCrowded.withLock { $0 } == 0)
+    #expect(again.chunks.loaded.count <= ChunkTable.kept)
+    #expect(try again.extents().allSatisfy { $0.residency == .evicted })
+    again.chunks.unload(downTo: 0)
+    #expect(try again.extents().allSatisfy { $0.residency == .evicted }, "the manifest knows, too")
   }
 }

@@ -74,10 +74,8 @@ extension Aof {
       var freed: UInt64 = 0
       // A log may have millions of chunks that are nowhere but in the remote. What came back since is known to those in memory.
       let local = try services.manifest.residentChunks(of: id).union(chunks.loaded.map(\.id)).sorted()
-      for numbers in local.pieces(of: ChunkTable.kept) {
-        var part: [(SealedChunk, [SealedChunk.Selection]?)] = []
-        for number in numbers { part.append((try chunks.chunk(number), nil)) }
-        freed += try evict(part, keepingLast: bytes).rawValue
+      try forEachPiece(of: local) { chunks throws(AofError) in
+        freed += try evict(chunks.map { ($0, nil) }, keepingLast: bytes).rawValue
       }
       return ByteCount(rawValue: freed)
     }
@@ -131,13 +129,27 @@ extension Aof {
   /// had not written that down. Done once, for this process writes all down. The caller does the log's maintenance.
   func discardStrays() throws(AofError) {
     guard state.withLock({ !$0.hasDiscardedStrays }) else { return }
-    for number in try services.localChunks.chunks(of: id) {
-      let chunk = try chunks.chunk(number)
-      let ranges = chunk.beginDiscarding()
-      defer { chunk.endEviction() }
-      for range in ranges { try services.localChunks.discard(range, of: id, chunkSize: chunkSize) }
+    try forEachPiece(of: services.localChunks.chunks(of: id)) { chunks throws(AofError) in
+      for chunk in chunks {
+        let ranges = chunk.beginDiscarding()
+        defer { chunk.endEviction() }
+        for range in ranges { try services.localChunks.discard(range, of: id, chunkSize: chunkSize) }
+      }
     }
     state.withLock { $0.hasDiscardedStrays = true }
+  }
+
+  /// Calls `body` with some of the chunks at a time. Who does the log's maintenance keeps the thread out that lets go of
+  /// chunks in the background, so here that is done in between. The caller does the log's maintenance.
+  private func forEachPiece(
+    of numbers: [ChunkID], _ body: ([SealedChunk]) throws(AofError) -> Void
+  ) throws(AofError) {
+    // So few that the table is never crowded, if nobody else loads chunks.
+    for piece in numbers.pieces(of: ChunkTable.kept / 2) {
+      try unloadChunks()
+      try body(piece.map { number throws(AofError) in try chunks.chunk(number) })
+    }
+    try unloadChunks()
   }
 
   // MARK: What the manifest knows
@@ -164,5 +176,12 @@ extension Aof {
       }
       chunks.unload()
     }
+  }
+
+  /// Lets go of chunks that nobody uses, if memory should not hold more. The caller does the log's maintenance.
+  private func unloadChunks() throws(AofError) {
+    guard chunks.loaded.count > ChunkTable.kept else { return }
+    try recordResidency()
+    chunks.unload()
   }
 }
