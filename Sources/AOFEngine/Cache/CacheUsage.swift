@@ -5,11 +5,32 @@ import Synchronization
 /// How much of the local disk the chunk files of a store take, beside their quota.
 ///
 /// Counted by the blocks that the files have, so that holes are free.
+/// Each file's blocks are remembered, whether it is open or not: a filesystem may give to a file more than was written, and
+/// take that back when the file is closed, or later, and tells nobody.
 final class CacheUsage: Sendable {
+  /// A look at a file's blocks. Of two looks the one that began later saw all that the other saw.
+  struct Look {
+    fileprivate let number: UInt64
+  }
+
+  /// What is known of a log's files.
+  fileprivate struct Files {
+    /// INVARIANT: the sum of `chunks`.
+    var bytes = 0
+    /// Those that take any, and while the log is measured those that took some.
+    var chunks: [ChunkID: (bytes: Int, look: UInt64)] = [:]
+    /// The first that may have a file.
+    var first = ChunkID(rawValue: 0)
+    /// Threads that measure the log.
+    var measuring = 0
+    /// Whether all files were looked at.
+    var isMeasured = false
+  }
+
   fileprivate struct State {
     var limit: Int
-    /// The bytes of each log's files that anybody has asked for or changed.
-    var bytes: [LogID: Int] = [:]
+    var logs: [LogID: Files] = [:]
+    /// INVARIANT: the sum of what the logs' files take.
     var total = 0
     /// Bytes that copies of what the remote holds are about to take.
     var reserved = 0
@@ -25,6 +46,7 @@ final class CacheUsage: Sendable {
   }
 
   private let state: Lock<State>
+  private let looks = Atomic<UInt64>(0)
   /// Whether appends must see to room first; they look at it each time.
   private let isFullHint = Atomic(false)
 
@@ -71,22 +93,52 @@ final class CacheUsage: Sendable {
 
   // MARK: Counting
 
-  func bytes(of log: LogID) -> Int? { state.withLock { $0.bytes[log] } }
+  /// From now on the log's files count.
+  func add(_ log: LogID) { state.withLock { $0.logs[log] = $0.logs[log] ?? Files() } }
 
-  /// The log's files were measured.
-  func set(_ bytes: Int, of log: LogID) { change { $0.set(bytes, of: log) } }
-
-  /// The log's files changed by as much.
-  func add(_ delta: Int, to log: LogID) {
-    guard delta != 0 else { return }
-    change { $0.set(max(0, $0.bytes[log, default: 0] + delta), of: log) }
-  }
-
-  /// The log has no files any more.
+  /// The log has no files any more; what was seen of them does not count.
   func forget(_ log: LogID) {
     change { state in
-      state.set(0, of: log)
-      state.bytes[log] = nil
+      guard let files = state.logs.removeValue(forKey: log) else { return }
+      state.total -= files.bytes
+    }
+  }
+
+  /// The file of the chunk is gone, as are those before it; what was seen of them does not count.
+  func forget(_ chunk: ChunkID, of log: LogID) {
+    change { state in
+      state.set(0, in: chunk, of: log, .max)
+      state.logs[log]?.chunks[chunk] = nil
+      state.logs[log]?.first = ChunkID(rawValue: chunk.rawValue + 1)
+    }
+  }
+
+  /// To be called before a file's blocks are asked for.
+  func beginLook() -> Look { Look(number: looks.wrappingAdd(1, ordering: .relaxed).newValue) }
+
+  /// What a look saw the chunk's file take.
+  func note(_ bytes: Int, in chunk: ChunkID, of log: LogID, _ look: Look) {
+    change { $0.set(bytes, in: chunk, of: log, look.number) }
+  }
+
+  /// The bytes of the log's files; nil as long as it was not measured.
+  func bytes(of log: LogID) -> Int? {
+    state.withLock { state in state.logs[log].flatMap { $0.isMeasured ? $0.bytes : nil } }
+  }
+
+  /// A thread begins to look at all files of a log.
+  func beginMeasuring(_ log: LogID) { state.withLock { $0.logs[log]?.measuring += 1 } }
+
+  /// `isComplete`: all of them were looked at. - Returns: the bytes that are known of.
+  @discardableResult
+  func endMeasuring(_ log: LogID, isComplete: Bool) -> Int {
+    state.withLock { state in
+      guard var files = state.logs.removeValue(forKey: log) else { return 0 }
+      defer { state.logs[log] = files }
+      files.measuring = max(0, files.measuring - 1)
+      if isComplete { files.isMeasured = true }
+      if files.measuring == 0 { files.chunks = files.chunks.filter { $0.value.bytes > 0 } }
+      return files.bytes
     }
   }
 
@@ -103,8 +155,20 @@ final class CacheUsage: Sendable {
 }
 
 extension CacheUsage.State {
-  fileprivate mutating func set(_ bytes: Int, of log: LogID) {
-    total += bytes - (self.bytes[log] ?? 0)
-    self.bytes[log] = bytes
+  fileprivate mutating func set(_ bytes: Int, in chunk: ChunkID, of log: LogID, _ look: UInt64) {
+    total += logs[log]?.set(bytes, in: chunk, look) ?? 0
+  }
+}
+
+extension CacheUsage.Files {
+  /// - Returns: by how much the log's files grew.
+  fileprivate mutating func set(_ bytes: Int, in chunk: ChunkID, _ look: UInt64) -> Int {
+    guard chunk >= first else { return 0 }
+    let known = chunks[chunk] ?? (0, 0)
+    guard look > known.look else { return 0 }
+    // Who measures must not take what it saw earlier for news.
+    chunks[chunk] = bytes == 0 && measuring == 0 ? nil : (bytes, look)
+    self.bytes += bytes - known.bytes
+    return bytes - known.bytes
   }
 }

@@ -11,26 +11,17 @@ final class ChunkFile: Sendable {
     var isSyncing = false
     /// Set by a failed sync, for good: the kernel may have dropped the pages, and asking again would succeed.
     var failure: AofError?
-    /// The blocks that the file had when they were last looked at, in bytes.
-    var allocated = 0
+    /// Whether closing the file may give back what the filesystem gave it for more that might come.
+    var mayShrink = false
   }
 
   let file: File
   private let state = Monitor(State())
 
-  init(_ file: File) {
-    self.file = file
-    _ = takeGrowth()
-  }
+  init(_ file: File) { self.file = file }
 
-  /// By how much the file's blocks changed since the last call, in bytes.
-  func takeGrowth() -> Int {
-    guard let now = try? file.allocatedSize() else { return 0 }
-    return state.withLock { state in
-      defer { state.allocated = now }
-      return now - state.allocated
-    }
-  }
+  /// Whether closing the file may change how many blocks it has.
+  var mayShrink: Bool { state.withLock { $0.mayShrink } }
 
   /// Whether closing the file now could lose something, or hide a failure.
   var mustStayOpen: Bool { state.withLock { $0.written != $0.synced || $0.isSyncing || $0.failure != nil } }
@@ -38,8 +29,11 @@ final class ChunkFile: Sendable {
   /// `isCopy`: the remote holds the bytes too, so that nothing is lost with them.
   func write(_ bytes: UnsafeRawBufferPointer, at offset: Int, isCopy: Bool) throws(AofError) {
     try file.write(bytes, at: offset)
-    // Only now: a sync that runs beside the write covers nothing of it.
-    if !isCopy { state.withLock { $0.written += 1 } }
+    state.withLock { state in
+      state.mayShrink = true
+      // Only now: a sync that runs beside the write covers nothing of it.
+      if !isCopy { state.written += 1 }
+    }
   }
 
   /// Copies that the remote held as well are to survive power loss, too.

@@ -55,7 +55,8 @@ public final class LocalChunkStore: Sendable {
   }
 
   /// How many files stay open: descriptors are few, 1024 for the whole process on many systems.
-  private let openFileLimit = min(384, max(16, PathFacts.descriptorLimit / 4))
+  static let openFileLimit = min(384, max(16, PathFacts.descriptorLimit / 4))
+  private let openFileLimit: Int
 
   let disk: any Disk
   let logsSyncedTogether: Int
@@ -67,17 +68,20 @@ public final class LocalChunkStore: Sendable {
   /// - Parameters:
   ///   - logsSyncedTogether: as in ``Environment``.
   ///   - usage: a store without a quota counts for itself.
+  ///   - openFileLimit: how many files stay open.
   init(
     _ disk: any Disk, togetherFrom logsSyncedTogether: Int = .max,
-    usage: CacheUsage = CacheUsage(limit: ByteCount(rawValue: .max))
+    usage: CacheUsage = CacheUsage(limit: ByteCount(rawValue: .max)), openFileLimit: Int = openFileLimit
   ) {
     self.disk = disk
     self.logsSyncedTogether = logsSyncedTogether
     self.usage = usage
+    self.openFileLimit = openFileLimit
   }
 
   /// Says where a log's chunk files lie.
   func register(_ log: LogID, directory: String) {
+    usage.add(log)
     state.withLock { $0.directories[log] = directory + "/" + FixedWidthNumber.hex(log.rawValue) }
   }
 
@@ -98,7 +102,7 @@ public final class LocalChunkStore: Sendable {
         try file.write(piece, at: chunkSize.chunkOffset(for: span.lowerBound), isCopy: isCopy)
         // Only now: a sync that took the chunk off the list earlier has not covered the write.
         if !isCopy { state.withLock { $0.noteWrite(to: key) } }
-        noteGrowth(of: file, log)
+        noteBlocks(of: file, key)
       }
       done += span.byteCount
     }
@@ -130,39 +134,21 @@ public final class LocalChunkStore: Sendable {
       let key = Key(log: log, chunk: chunkSize.chunkID(for: range.lowerBound))
       try withFile(key, creating: false) { file throws(AofError) in
         try file.file.punchHole(offset..<(offset + range.byteCount))
-        noteGrowth(of: file, log)
+        noteBlocks(of: file, key)
       }
     } catch where error.code == .notFound {
       return
     }
   }
 
-  private func noteGrowth(of file: ChunkFile, _ log: LogID) {
-    let growth = file.takeGrowth()
-    if usage.bytes(of: log) == nil { measure(log) } else { usage.add(growth, to: log) }
-  }
-
-  /// The bytes that a log's chunk files take on the disk: measured when first asked for, counted from then on.
-  func allocatedSize(of log: LogID) -> Int { usage.bytes(of: log) ?? measure(log) }
-
-  @discardableResult
-  private func measure(_ log: LogID) -> Int {
-    guard let directory = state.withLock({ $0.directories[log] }) else { return 0 }
-    // A directory that cannot be listed holds nothing that anybody could count.
-    let names = (try? disk.list(directory)) ?? []
-    let total = names.reduce(0) { $0 + ((try? disk.open(directory + "/" + $1, .read).allocatedSize()) ?? 0) }
-    usage.set(total, of: log)
-    return total
-  }
-
   // MARK: Truncation
 
   /// Removes the files of a log's chunks below `chunk`, which nobody will ask for again.
   func removeChunks(of log: LogID, below chunk: ChunkID) throws(AofError) {
-    defer { measure(log) }
-    for (id, path) in try chunkFiles(of: log) where id < chunk {
+    for (id, path) in try chunkFiles(of: log).sorted(by: { $0.id < $1.id }) where id < chunk {
       state.withLock { $0.files[Key(log: log, chunk: id)] = nil }
       try disk.remove(path)
+      usage.forget(id, of: log)
     }
   }
 
@@ -200,11 +186,12 @@ public final class LocalChunkStore: Sendable {
     let first = chunkSize.chunkID(for: lsn)
     for (id, _) in try chunkFiles(of: log) where id >= first {
       let offset = id == first ? chunkSize.chunkOffset(for: lsn) : 0
-      try withFile(Key(log: log, chunk: id), creating: false) { file throws(AofError) in
+      let key = Key(log: log, chunk: id)
+      try withFile(key, creating: false) { file throws(AofError) in
         // The page that holds the end is freed, too.
         let size = (try file.file.size() + Limits.trimUnit - 1) / Limits.trimUnit * Limits.trimUnit
         if offset < size { try file.file.punchHole(offset..<size) }
-        noteGrowth(of: file, log)
+        noteBlocks(of: file, key)
       }
     }
   }
@@ -223,7 +210,7 @@ public final class LocalChunkStore: Sendable {
   func chunks(of log: LogID) throws(AofError) -> [ChunkID] { try chunkFiles(of: log).map(\.id).sorted() }
 
   /// The chunk files that there are of a log.
-  private func chunkFiles(of log: LogID) throws(AofError) -> [(id: ChunkID, path: String)] {
+  func chunkFiles(of log: LogID) throws(AofError) -> [(id: ChunkID, path: String)] {
     guard let directory = state.withLock({ $0.directories[log] }), disk.exists(directory) else { return [] }
     return try disk.list(directory).compactMap { name in
       guard name.hasSuffix(Self.suffix), let id = UInt64(name.dropLast(Self.suffix.count), radix: 16) else { return nil }
@@ -232,6 +219,10 @@ public final class LocalChunkStore: Sendable {
   }
 
   private static let suffix = ".chunk"
+
+  static func path(of chunk: ChunkID, in directory: String) -> String {
+    directory + "/" + FixedWidthNumber.hex(chunk.rawValue) + suffix
+  }
 
   // MARK: Open files
 
@@ -249,7 +240,7 @@ public final class LocalChunkStore: Sendable {
     guard let directory = state.withLock({ $0.directories[key.log] }) else {
       throw AofError(.notFound, "log \(key.log) is not open")
     }
-    let path = directory + "/" + FixedWidthNumber.hex(key.chunk.rawValue) + Self.suffix
+    let path = Self.path(of: key.chunk, in: directory)
     let file: File
     do throws(AofError) {
       file = try disk.open(path, .readWrite)
@@ -258,7 +249,8 @@ public final class LocalChunkStore: Sendable {
       file = try disk.open(path, .readWriteCreate)
     }
     try noteVolume(of: SystemDisk.parent(of: directory))
-    closeSome()
+    // Only once they are closed the filesystem takes back what it gave them too much.
+    for key in closeSome() { noteBlocks(ofClosed: key) }
     return state.withLock { state in
       // Another thread was faster; all writes go through the one file that is kept.
       if let other = state.use(key) { return other }
@@ -288,16 +280,19 @@ public final class LocalChunkStore: Sendable {
 
   /// Closes the least recently used files once there are too many. One with unsynced writes is synced first; if
   /// that fails it stays, and its own log's next sync reports it.
-  private func closeSome() {
+  /// - Returns: those that were closed, and may have fewer blocks now.
+  private func closeSome() -> [Key] {
     let candidates = state.withLock { state -> [(Key, ChunkFile)] in
       guard state.files.count >= openFileLimit else { return [] }
       return state.files.filter { $0.value.users == 0 }.sorted { $0.value.lastUse < $1.value.lastUse }
         .prefix(openFileLimit / 4).map { ($0.key, $0.value.file) }
     }
     for (_, file) in candidates { try? file.sync() }
-    state.withLock { state in
-      for (key, file) in candidates where state.files[key]?.users == 0 && !file.mustStayOpen {
+    return state.withLock { state in
+      candidates.compactMap { key, file in
+        guard state.files[key]?.users == 0, !file.mustStayOpen else { return nil }
         state.files[key] = nil
+        return file.mayShrink ? key : nil
       }
     }
   }
