@@ -41,6 +41,7 @@ package struct Environment: Sendable {
     case .maintenance: try WorkQueue(name: "aofs-maintain", threads: 1)
     case .compression:
       try WorkQueue(name: "aofs-compress", threads: SystemThread.processorCount, givesWay: true)
+    case .measuring: try WorkQueue(name: "aofs-measure", threads: 1, givesWay: true)
     case .flush: try WorkQueue(name: "aofs-flush", threads: 1)
     case .hydration: try WorkQueue(name: "aofs-hydrate", threads: Limits.downloads)
     }

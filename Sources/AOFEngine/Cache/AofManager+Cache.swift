@@ -9,12 +9,20 @@ extension AofManager {
     recallCacheOrder()
     services.cache.whenTight { [weak self] in self?.queueEviction() }
     services.evictor.use { [weak self] target throws(AofError) in try self?.evictLeastUsed(downTo: target) }
-    services.maintenance.add { [self] in
+    startMeasuring()
+  }
+
+  /// On a thread of its own, which ends with that: seals must not wait until millions of files were opened.
+  private func startMeasuring() {
+    // Better late than never.
+    let queue = (try? services.environment.makeQueue(.measuring)) ?? services.maintenance
+    if queue !== services.maintenance { state.withLock { $0.measuring = queue } }
+    queue.add { [self] in
       for id in state.withLock({ $0.descriptors.keys.sorted() }) {
-        if state.withLock({ $0.isClosing }) { return }
-        _ = services.localChunks.allocatedSize(of: id)
+        services.localChunks.measure(id) { state.withLock { $0.isClosing } }
       }
       queueEviction()
+      state.withLock { $0.measuring = nil }
     }
   }
 

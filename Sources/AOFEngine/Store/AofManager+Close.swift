@@ -10,6 +10,7 @@ extension AofManager {
     defer { lock.release() }
     state.withLock { $0.isClosing = true }
     endCheck()
+    state.withLock { $0.measuring.take() }?.close()
     endCheckpoints()
     services.automaticCheckpoints.end()
     endWaits()
@@ -97,10 +98,13 @@ extension AofManager {
   /// Waits until the check of the whole manifest is done.
   package func waitForCheck() { state.withLock { $0.check?.1 }?.join() }
 
-  /// Waits until the background work that is queued now is done.
+  /// Waits until the background work that is queued now is done, and what the measuring queues.
   package func waitForMaintenance() {
-    let isDone = Monitor(false)
-    if services.maintenance.add({ isDone.change { $0 = true } }) { isDone.wait { $0 ? () : nil } }
+    let queues = [state.withLock { $0.measuring }, services.maintenance]
+    for case let queue? in queues {
+      let isDone = Monitor(false)
+      if queue.add({ isDone.change { $0 = true } }) { isDone.wait { $0 ? () : nil } }
+    }
   }
 
   /// Waits until the downloads that were asked for are done, and what fits is on the local disk.

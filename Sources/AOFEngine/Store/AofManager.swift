@@ -35,6 +35,8 @@ public final class AofManager: Sendable {
     var isClosing = false
     /// Whether the trash will be looked at again.
     var isPurgeScheduled = false
+    /// Where the chunk files are measured, as long as that takes.
+    var measuring: (any JobQueue)?
     /// The check of the whole manifest that runs beside, and its thread.
     var check: (ManifestCheck, SystemThread)?
 

@@ -1,5 +1,5 @@
 /// Runs jobs in the background; a parameter of the engine, so that a simulation can run them when its seed says so.
-package protocol JobQueue: Sendable {
+package protocol JobQueue: AnyObject, Sendable {
   /// Queues a job; false, and the job is dropped, after ``close()``. Never runs the job under a lock of the caller's.
   @discardableResult
   func add(_ job: @escaping @Sendable () -> Void) -> Bool
@@ -16,6 +16,8 @@ package enum JobKind: Hashable, Sendable {
   case maintenance
   /// Compressing for checkpoints, which gives way to everything else.
   case compression
+  /// The first look at what the chunk files take, which takes as long as there are many.
+  case measuring
   /// Flushes of a WAL for those who wait without a thread.
   case flush
   /// Downloads, several at once. Callers may wait for them.

@@ -4,7 +4,7 @@ import AOFSystem
 /// A queue of the engine's whose jobs run on the thread of the simulation, when that says so.
 ///
 /// Callers wait for downloads and for compressed frames, so each of them runs as it is queued, with all that were queued before it; unless
-/// ``isDeferring`` says that nobody waits.
+/// ``isDeferring`` says that nobody waits. What is done once, when a store is opened, is done at once.
 final class SimulatedQueue: JobQueue, @unchecked Sendable {  // used by the one thread that runs the simulation
   let kind: JobKind
   var isDeferring = false
@@ -25,7 +25,7 @@ final class SimulatedQueue: JobQueue, @unchecked Sendable {  // used by the one 
   func add(_ job: @escaping @Sendable () -> Void) -> Bool {
     guard !isClosed, machine.end == nil else { return false }
     jobs.append(job)
-    if kind == .compression || kind == .hydration, !isDeferring, !isRunning { runAll() }
+    if kind == .compression || kind == .hydration || kind == .measuring, !isDeferring, !isRunning { runAll() }
     return true
   }
 
