@@ -1,4 +1,5 @@
 import AOFCore
+import AOFSystem
 import Testing
 
 @testable import AOFEngine
@@ -24,6 +25,23 @@ import Testing
     #expect(evicted(20) == Array(0..<20))
     #expect(order.count == 0)
     #expect(order.next(limit: Self.limit) == nil)
+  }
+
+  /// A trim of an exbibyte takes the time of what is cached of it.
+  @Test mutating func aRangeIsForgottenHoweverLongItIs() {
+    for number in 0..<20 { order.add(group(number), 1 << 20) }
+    order.add(CacheGroup(log: LogID(rawValue: 3), number: 7), 1 << 20)
+    order.add(group(1 << 40), 1 << 20)
+    let watch = Stopwatch()
+    order.forget(LogID(rawValue: 2), 3..<(1 << 26))
+    #expect(watch.elapsed < .seconds(1))
+    #expect(order.count == 5)
+    order.forget(LogID(rawValue: 2), 0..<2)
+    order.forget(LogID(rawValue: 2), 2..<2)
+    #expect(order.count == 3)
+    order.forget(LogID(rawValue: 2), 0..<(1 << 40))
+    #expect(order.count == 2)
+    #expect(evicted(5) == [7, 1 << 40])
   }
 
   @Test mutating func whatIsReadAgainOutlivesAnyPass() {

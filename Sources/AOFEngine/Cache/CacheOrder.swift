@@ -192,7 +192,12 @@ struct CacheOrder {
 
   /// Groups of a log of which nothing is left, neither here nor in the remote.
   mutating func forget(_ log: LogID, _ numbers: Range<UInt64>) {
-    for number in numbers { resize(CacheGroup(log: log, number: number), to: 0) }
+    // A log that is far longer than the cache is large has more numbers than anybody should count.
+    guard numbers.upperBound - numbers.lowerBound > places.count else {
+      for number in numbers { resize(CacheGroup(log: log, number: number), to: 0) }
+      return
+    }
+    for group in places.keys where group.log == log && numbers.contains(group.number) { resize(group, to: 0) }
   }
 
   /// All groups of logs that are gone.
