@@ -2,6 +2,7 @@ import AOFCore
 import AOFSystem
 @testable import AOFEngine
 import AOFManifest
+import AOFSystem
 import Foundation
 import Testing
 
@@ -144,6 +145,40 @@ import Testing
     try copy.close()
     let id = try copy.log().id
     #expect(try copy.manager().nameSpace.node(id)?.attributes.modificationTime == time)
+  }
+
+  /// A disk that loses one page loses others: what is kept and read for that must not grow with their number.
+  @Test func oneSegmentIsKeptOnceHoweverManyPlacesAreDamaged() throws {
+    let store = TestStore()
+    let disk = FaultyDisk()
+    store.environment = Environment(disk: disk, clock: SystemClock(), random: { .random(in: .min ... .max) }, walSegmentSize: 128 << 10)
+    let (hit, spared) = (try store.log("hit"), try store.log("spared"))
+    for _ in 0..<40 {
+      try hit.append([UInt8](repeating: 1, count: 100))
+      try spared.append([5])
+    }
+    // No frame of the first segment says what was synced, those of the next do.
+    try hit.sync()
+    try spared.sync()
+    for _ in 0..<150 { try spared.append([UInt8](repeating: 5, count: 1000)) }
+    let copy = try store.crashed()
+    let segments = try copy.segments()
+    #expect(segments.count > 1)
+    // The frames take 192 and 128 bytes in turn.
+    for place in 0..<30 { try segments[0].overwrite(at: Self.headerSize + 320 * place + 100, with: [9]) }
+    let reads = Lock(0)
+    disk.before { operation throws(AofError) in
+      if operation.kind == .read, operation.path.hasSuffix(".wal") { reads.withLock { $0 += 1 } }
+    }
+    copy.environment = store.environment
+    #expect(try copy.log("spared").contents().count == 40 + 150_000)
+    disk.before(nil)
+    #expect(try copy.log("hit").contents().isEmpty)
+    let evidence = try FileManager.default.contentsOfDirectory(atPath: copy.path + "/evidence")
+    #expect(evidence.count == 1)
+    // The header, to replay it, to judge the others by it.
+    #expect(reads.withLock { $0 } <= 3 * segments.count + 1)
+    #expect(try copy.manager().incidents.count { $0.message.contains("no sound frame") } == 30)
   }
 
   /// The frame that is hit is its log's last, so that no later one tells of the gap.

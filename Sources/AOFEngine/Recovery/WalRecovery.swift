@@ -40,6 +40,10 @@ struct WalRecovery {
   private var segments: [Segment] = []
   /// Known once a payload is missing: up to where each log was durable, as far as any frame says.
   private var highestDurableLSN: [LogID: LSN] = [:]
+  /// The highest mark that any frame of a segment carries, of those that were read for it.
+  private var highestMarks: [Int: WalPosition] = [:]
+  /// Segments that were copied to where nothing deletes them.
+  private var kept: Set<String> = []
 
   init(
     directory: WalDirectoryRecord, logs: [AofDescriptorRecord], storeID: StoreID, environment: Environment,
@@ -98,7 +102,7 @@ struct WalRecovery {
 
   /// A file takes a segment's name only once its header is on stable storage, so a header that is none was damaged
   /// later; the gap before the next segment tells what is lost.
-  private func readHeader(_ path: String) throws(AofError) -> WALSegmentHeader? {
+  private mutating func readHeader(_ path: String) throws(AofError) -> WALSegmentHeader? {
     let file = try environment.disk.open(path, .read)
     let block = UnsafeMutableRawBufferPointer.allocate(byteCount: WALFormat.segmentHeaderSize, alignment: 4096)
     defer { block.deallocate() }
@@ -175,18 +179,23 @@ struct WalRecovery {
   private func findDurableLSNs() throws(AofError) -> [LogID: LSN] {
     var marks: [LogID: LSN] = [:]
     for segment in segments {
-      let bytes = try read(segment.path)
-      defer { bytes.deallocate() }
-      var scanner = SegmentScanner(header: segment.header, bytes: UnsafeRawBufferPointer(bytes))
-      repeat {
-        while let frame = scanner.next() {
-          let id = frame.header.logID
-          guard frame.header.generation == logs[id]?.record.generation else { continue }
-          marks[id] = max(marks[id, default: .zero], frame.header.durableLSN)
-        }
-      } while scanner.skipToNextFrame()
+      try forEachFrame(of: segment) { frame in
+        let id = frame.logID
+        guard frame.generation == logs[id]?.record.generation else { return }
+        marks[id] = max(marks[id, default: .zero], frame.durableLSN)
+      }
     }
     return marks
+  }
+
+  /// Calls `body` with the headers of all sound frames of a segment, whatever lies between them.
+  private func forEachFrame(of segment: Segment, _ body: (WALFrameHeader) -> Void) throws(AofError) {
+    let bytes = try read(segment.path)
+    defer { bytes.deallocate() }
+    var scanner = SegmentScanner(header: segment.header, bytes: UnsafeRawBufferPointer(bytes))
+    repeat {
+      while let frame = scanner.next() { body(frame.header) }
+    } while scanner.skipToNextFrame()
   }
 
   /// Ends a log at its tail: what follows is lost.
@@ -208,36 +217,41 @@ struct WalRecovery {
     case corrupt(resumes: Bool)
   }
 
-  private func judge(_ scanner: SegmentScanner, _ segments: [Segment], at index: Int) throws(AofError) -> Verdict {
-    var highestMark = WalPosition.zero
+  private mutating func judge(
+    _ scanner: SegmentScanner, _ segments: [Segment], at index: Int
+  ) throws(AofError) -> Verdict {
     var later: Set<LogID> = []
     var probe = scanner
     var resumes = false
     while probe.skipToNextFrame() {
       resumes = true
       while let frame = probe.next() {
-        highestMark = max(highestMark, frame.header.durableMark)
+        // One witness is enough: a segment may have thousands of bad places.
+        if scanner.position < frame.header.durableMark { return .corrupt(resumes: true) }
         later.insert(frame.header.logID)
       }
     }
-    for segment in segments[(index + 1)...] {
-      let bytes = try read(segment.path)
-      defer { bytes.deallocate() }
-      var probe = SegmentScanner(header: segment.header, bytes: UnsafeRawBufferPointer(bytes))
-      repeat {
-        while let frame = probe.next() {
-          highestMark = max(highestMark, frame.header.durableMark)
-          later.insert(frame.header.logID)
-        }
-      } while probe.skipToNextFrame()
+    for index in segments.indices.dropFirst(index + 1) {
+      if scanner.position < (try highestMark(of: segments, at: index)) { return .corrupt(resumes: resumes) }
     }
-    if scanner.position < highestMark { return .corrupt(resumes: resumes) }
+    for segment in segments.dropFirst(index + 1) {
+      try forEachFrame(of: segment) { frame in later.insert(frame.logID) }
+    }
     guard scanner.hasTornFrame || !later.isEmpty else { return .end }
     observation.report(
       .recovery,
       "the WAL in \(directory.path) ends torn at position \(scanner.position.rawValue), as a power cut leaves it; "
         + "what was not synced from there on is cut off")
     return .torn(cut: later)
+  }
+
+  /// The highest mark that any frame of the segment carries: read once, whatever else is damaged.
+  private mutating func highestMark(of segments: [Segment], at index: Int) throws(AofError) -> WalPosition {
+    if let known = highestMarks[index] { return known }
+    var highest = WalPosition.zero
+    try forEachFrame(of: segments[index]) { frame in highest = max(highest, frame.durableMark) }
+    highestMarks[index] = highest
+    return highest
   }
 
   private mutating func noteDamage(_ segment: Segment, at position: WalPosition) throws(AofError) {
@@ -265,8 +279,9 @@ struct WalRecovery {
     return buffer
   }
 
-  /// Copies a damaged segment to where nothing deletes it.
-  private func keepEvidence(_ path: String) throws(AofError) {
+  /// Copies a damaged segment to where nothing deletes it, once, however many places of it are damaged.
+  private mutating func keepEvidence(_ path: String) throws(AofError) {
+    guard kept.insert(path).inserted else { return }
     try environment.disk.createDirectory(evidenceDirectory)
     let name = path.split(separator: "/").last.map(String.init) ?? "segment"
     let bytes = try read(path)
