@@ -8,7 +8,7 @@ extension AofManager {
   func startCache() {
     recallCacheOrder()
     services.cache.whenTight { [weak self] in self?.queueEviction() }
-    services.evictor.use { [weak self] target throws(AofError) in try self?.evictLeastUsed(downTo: target) }
+    services.evictor.use { [weak self] target throws(AofError) in try self?.evictLeastUsed(downTo: target) ?? false }
     startMeasuring()
   }
 
@@ -37,8 +37,8 @@ extension AofManager {
     }
   }
 
-  /// The evictor's work, of one thread at a time.
-  private func evictLeastUsed(downTo target: Int) throws(AofError) {
+  /// The evictor's work, of one thread at a time. False if there is not enough that may go.
+  private func evictLeastUsed(downTo target: Int) throws(AofError) -> Bool {
     try restoreCacheOrder()
     let (order, cache) = (services.cacheOrder, services.cache)
     var failure: AofError?
@@ -58,7 +58,7 @@ extension AofManager {
         // What takes the room is what nobody knows of, if anything.
         if try discardStrays() { continue }
         if let failure { throw failure }
-        return
+        return false
       }
       for (id, victims) in victims.sorted(by: { $0.key < $1.key }) {
         do throws(AofError) {
@@ -72,6 +72,7 @@ extension AofManager {
         }
       }
     }
+    return true
   }
 
   /// Frees what processes that were killed had fetched and not written down, once. False if that was done before.
@@ -105,36 +106,6 @@ extension AofManager {
     found.sort { ($0.sealedAt, $0.group.log, $0.group.number) < ($1.sealedAt, $1.group.log, $1.group.number) }
     services.cacheOrder.withLock { $0.restore(found.map { ($0.group, $0.bytes) }) }
     services.evictor.hasOrder.withLock { $0 = true }
-  }
-}
-
-/// Evicts for the quota, whoever needs room: a log, which does not know its store, or the store itself.
-final class Evictor: Sendable {
-  private let isBusy = Monitor(false)
-  /// Whether the order of eviction has what lay on the disk when the store was opened.
-  let hasOrder = Lock(false)
-  /// Whether files were freed of what is in them and counts as gone.
-  let hasDiscardedStrays = Lock(false)
-
-  /// Not stored as it is, for the reason of ``Hook``.
-  private struct Action {
-    let run: @Sendable (Int) throws(AofError) -> Void
-  }
-
-  private let action = Lock<Action?>(nil)
-
-  func use(_ run: @escaping @Sendable (Int) throws(AofError) -> Void) { action.withLock { $0 = Action(run: run) } }
-
-  /// Evicts what is used least until the files take no more than `target` bytes, or nothing is left that may
-  /// go. One thread at a time does it; the others wait, and need not do it again. Blocks on the local disk.
-  func makeRoom(downTo target: Int) throws(AofError) {
-    isBusy.wait { isBusy -> Void? in
-      if isBusy { return nil }
-      isBusy = true
-      return ()
-    }
-    defer { isBusy.change { $0 = false } }
-    try action.withLock { $0 }?.run(target)
   }
 }
 
@@ -172,6 +143,7 @@ extension Aof {
     services.cacheOrder.withLock { order in
       for (group, bytes) in CacheGroup.covering(range, of: id, chunkSize) { order.add(group, bytes) }
     }
+    services.evictor.foundMore()
   }
 
   /// The log forgot all that these groups held.

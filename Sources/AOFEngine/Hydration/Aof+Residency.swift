@@ -108,6 +108,7 @@ extension Aof {
       // They count as gone, and take their space until somebody looks for what does.
       state.withLock { $0.hasDiscardedStrays = false }
       services.evictor.hasDiscardedStrays.withLock { $0 = false }
+      services.evictor.foundMore()
       throw error
     }
     let left = claims.flatMap { chunk, claim in

@@ -17,7 +17,7 @@ final class EngineServices: Sendable {
   let compression: any JobQueue
   let compressionLevel: Int32
   let automaticCheckpoints = AutomaticCheckpoints()
-  let evictor = Evictor()
+  let evictor: Evictor
   /// What the quota evicts next.
   let cacheOrder = Lock(CacheOrder())
   let observation: Observation
@@ -33,6 +33,7 @@ final class EngineServices: Sendable {
     compressionLevel: Int32, observation: Observation, reserve: SpaceReserve
   ) {
     self.environment = environment
+    evictor = Evictor(clock: environment.clock)
     self.manifest = manifest
     self.localChunks = localChunks
     self.remoteChunks = remoteChunks
