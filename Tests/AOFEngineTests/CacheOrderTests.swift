@@ -39,9 +39,9 @@ import Testing
     order.forget(LogID(rawValue: 2), 0..<2)
     order.forget(LogID(rawValue: 2), 2..<2)
     #expect(order.count == 3)
-    order.forget(LogID(rawValue: 2), 0..<(1 << 40))
+    order.forget(LogID(rawValue: 2), ((1 << 40) - 100)..<((1 << 40) + 1))
     #expect(order.count == 2)
-    #expect(evicted(5) == [7, 1 << 40])
+    #expect(evicted(5) == [2, 7])
   }
 
   @Test mutating func whatIsReadAgainOutlivesAnyPass() {
