@@ -165,6 +165,8 @@ final class FaultyRemote: RemoteStore {
     var undeletable: Set<String> = []
     /// Objects that were refused for it.
     var refused: [String] = []
+    /// How long each read takes at least, in microseconds.
+    var readTime: UInt32 = 0
     /// Reads wait as long as this is set.
     var isHanging = false
   }
@@ -185,6 +187,8 @@ final class FaultyRemote: RemoteStore {
       return state.readFaults.isEmpty ? nil : state.readFaults.removeFirst()
     }
     while state.withLock({ $0.isHanging }) { usleep(1000) }
+    let time = state.withLock { $0.readTime }
+    if time > 0 { usleep(time) }
     if case .fail(let error) = fault { throw error }
     try base.read(key, at: offset, into: buffer)
     if case .flipBit = fault { buffer[buffer.count / 2] ^= 1 }
