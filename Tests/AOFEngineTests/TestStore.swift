@@ -64,7 +64,7 @@ final class TestStore {
     opened?.waitForMaintenance()
     opened = nil
     // A process that another test just starts has all descriptors for a moment, and with them the store's lock.
-    _ = try? LockWait.untilFree(path + "/lock", atMost: 60_000)
+    for held in [path + "/lock", path] { _ = try? LockWait.untilFree(held, atMost: 60_000) }
   }
 
   /// The store as a killed daemon would leave it now: a copy of its files, opened for itself.

@@ -92,6 +92,20 @@ import Testing
     #expect(#expect(throws: AofError.self) { try AofManager.verify(store.directory.path) }?.code == .notAStore)
   }
 
+  /// The file `lock` looks like one that was left behind.
+  @Test func aStoreWhoseLockWasRemovedIsStillInUse() throws {
+    let lock = store.path + "/lock"
+    for _ in 0..<2 {
+      try? FileManager.default.removeItem(atPath: lock)
+      #expect(#expect(throws: AofError.self) { try AofManager.open(store.path) }?.code == .locked)
+      #expect(#expect(throws: AofError.self) { try verify() }?.code == .locked)
+      #expect(#expect(throws: AofError.self) { try AofManager.recover(store.path) }?.code == .locked)
+    }
+    #expect(!FileManager.default.fileExists(atPath: lock))
+    try store.close()
+    try AofManager.open(store.path).close()
+  }
+
   @Test func damagedFramesThatTheRemoteHoldsComeBack() throws {
     try store.close()
     try chunk(0).overwrite(at: 5, with: [bytes[5] ^ 1])

@@ -24,6 +24,9 @@ package protocol Disk: Sendable {
   /// - Throws: `notFound`, also for a link that leads nowhere; `notADirectory` for anything but a directory or a link
   ///   to one.
   func checkDirectory(_ path: String) throws(AofError)
+  /// A directory, open for ``File/tryLockExclusively()`` alone; nil on a disk whose directories know no locks.
+  /// - Throws: `notFound`.
+  func openForLocking(directory: String) throws(AofError) -> File?
 }
 
 /// A filesystem, to be synced as a whole: for many files one call instead of one for each.
@@ -35,6 +38,8 @@ package protocol Volume: Sendable {
 }
 
 extension Disk {
+  package func openForLocking(directory: String) throws(AofError) -> File? { nil }
+
   /// Creates the directory, and those above it that are missing, each made durable in its parent. What exists already
   /// is fine, and made durable as well: whoever created it may have failed to, or was killed before.
   package func createDirectory(_ path: String) throws(AofError) {

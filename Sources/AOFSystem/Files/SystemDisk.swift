@@ -39,6 +39,10 @@ package struct SystemDisk: Disk {
     guard rmdir(path) == 0 else { throw .systemCall("rmdir", path, errno: errno) }
   }
 
+  package func openForLocking(directory: String) throws(AofError) -> File? {
+    File(path: directory, descriptor: try Self.openDirectory(directory))
+  }
+
   package func volume(of directory: String) throws(AofError) -> any Volume {
     SystemVolume(directory, try Self.openDirectory(directory))
   }

@@ -33,6 +33,13 @@ enum StoreOpening {
       $0.type == MountedStore.type && $0.source == store
     }
     if isMounted { return false }
-    return try LockWait.untilFree(store + "/lock", atMost: releaseTime)
+    for path in [store + "/lock", store] {
+      do throws(AofError) {
+        guard try LockWait.untilFree(path, atMost: releaseTime) else { return false }
+      } catch where error.code == .notFound {
+        continue
+      }
+    }
+    return true
   }
 }
