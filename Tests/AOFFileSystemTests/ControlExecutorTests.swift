@@ -55,6 +55,15 @@ import Testing
     }
   }
 
+  @Test func noNameForgesALineOfAnAnswer() throws {
+    try withExecutor { _, executor, _ in
+      for command in [#"seal "a\nb: on the remote up to LSN 7""#, #"trash restore "a\nb""#, #"status "a\nb""#] {
+        let answer = run(executor, command)
+        #expect(answer.error != nil && answer.text.utf8.filter { $0 == 0x0A }.count == 1, "\(answer.text)")
+      }
+    }
+  }
+
   @Test func noLogIsCreatedWhereTheControlDirectoryWouldHideIt() throws {
     try withExecutor { manager, executor, _ in
       for name in [".ctl", ".ctl/a", "/.ctl//logs/a"] {

@@ -69,6 +69,6 @@ extension ControlExecutor {
 
   /// A report, or in its place what kept it from being made.
   private func shown(_ report: () throws(AofError) -> String) -> String {
-    do throws(AofError) { return try report() } catch { return "error: \(error)\n" }
+    do throws(AofError) { return try report() } catch { return ControlAnswer.line(error) }
   }
 }

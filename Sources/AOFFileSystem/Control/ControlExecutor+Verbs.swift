@@ -60,7 +60,7 @@ extension ControlExecutor {
     var found: [LogVerification] = []
     var problems: [String] = []
     if wholeStore {
-      do throws(AofError) { problems = try manager.verifyStore(remote: remote) } catch { problems = ["\(error)"] }
+      do throws(AofError) { problems = try manager.verifyStore(remote: remote) } catch { problems = [ControlQuoting.line("\(error)")] }
       first = problems.first.map { AofError(.corrupt, $0) }
     }
     for named in logs {
@@ -117,7 +117,7 @@ extension ControlExecutor {
         let end = try named.log.truncate(request)
         whenCut((named.log.id, end))
       } catch {
-        return ControlAnswer(text: text + "\(named.label): error: \(error)\n", error: error)
+        return ControlAnswer(text: text + "\(named.label): \(ControlAnswer.line(error))", error: error)
       }
       text += "\(named.label): ended at LSN \(lsn), generation \(named.log.generation)\n"
     }

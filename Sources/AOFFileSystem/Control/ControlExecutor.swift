@@ -14,6 +14,12 @@ package struct ControlAnswer: Sendable {
     self.text = text
     self.error = error
   }
+
+  /// A failure, told on a line.
+  init(_ error: AofError) { self.init(text: Self.line(error), error: error) }
+
+  /// A failure as a line of an answer. Messages hold names as they are, and no name may look like a line of its own.
+  static func line(_ error: AofError) -> String { "error: \(ControlQuoting.line("\(error)"))\n" }
 }
 
 /// Carries out what is written to the control files, for the mount and for the command alike.
@@ -76,7 +82,7 @@ package final class ControlExecutor: Sendable {
       case .wait: return ControlAnswer(text: "", error: nil)
       }
     } catch {
-      return ControlAnswer(text: "error: \(error)\n", error: error)
+      return ControlAnswer(error)
     }
   }
 
@@ -144,7 +150,7 @@ package final class ControlExecutor: Sendable {
       do throws(AofError) {
         text += "\(log.label): \(try action(log))\n"
       } catch {
-        text += "\(log.label): error: \(error)\n"
+        text += "\(log.label): \(ControlAnswer.line(error))"
         first = first ?? error
       }
     }

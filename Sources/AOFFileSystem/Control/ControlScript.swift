@@ -60,7 +60,7 @@ extension ControlExecutor {
     do throws(AofError) {
       commands = try ControlParser.commands(bytes, scope: defaultLog == nil ? .store : .log)
     } catch {
-      return finish(ControlAnswer(text: "error: \(error)\n", error: error), whenDone)
+      return finish(ControlAnswer(error), whenDone)
     }
     carryOn(Script(commands, defaultLog: defaultLog), resume, whenDone)
   }
@@ -118,7 +118,7 @@ extension ControlExecutor {
       }
       if !isQueued {
         let error = AofError(.busy, "the file system is being unmounted")
-        finish(ControlAnswer(text: script.text + "error: \(error)\n", error: error), whenDone)
+        finish(ControlAnswer(text: script.text + ControlAnswer.line(error), error: error), whenDone)
       }
     }
     do throws(AofError) {
@@ -130,7 +130,7 @@ extension ControlExecutor {
       }
       try wait.start(alarms, timeout ?? Self.standardWait)
     } catch {
-      goOn(ControlAnswer(text: "error: \(error)\n", error: error))
+      goOn(ControlAnswer(error))
     }
   }
 }
@@ -191,7 +191,7 @@ private final class MarkTimeout: Sendable {
     case .success:
       let what = mark == .durable ? "durable" : "on the remote"
       whenDone(ControlAnswer(text: "\(named.label): LSN \(lsn) is \(what)\n", error: nil))
-    case .failure(let error): whenDone(ControlAnswer(text: "\(named.label): error: \(error)\n", error: error))
+    case .failure(let error): whenDone(ControlAnswer(text: "\(named.label): \(ControlAnswer.line(error))", error: error))
     }
   }
 }
