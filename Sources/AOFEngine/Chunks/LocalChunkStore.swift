@@ -254,6 +254,7 @@ public final class LocalChunkStore: Sendable {
     return state.withLock { state in
       // Another thread was faster; all writes go through the one file that is kept.
       if let other = state.use(key) { return other }
+      state.uses += 1
       let opened = Entry(ChunkFile(file), lastUse: state.uses)
       state.files[key] = opened
       return opened
