@@ -31,6 +31,21 @@ import Testing
   /// What the files take, as somebody else sees it who looks at all of them.
   private func sum(_ disk: any Disk) throws -> Int { try chunks(disk).allocatedSize(of: log) }
 
+  /// One that was just written would be synced for that, each by itself.
+  @Test func whatWasUsedLongestAgoIsClosedFirst() throws {
+    let disk = FaultyDisk()
+    let chunks = try chunks(disk, openFileLimit: 64)
+    for chunk in 0..<64 { try write(100, to: chunk, chunks) }
+    try chunks.sync(log)
+    let synced = Lock<[String]>([])
+    disk.before { operation throws(AofError) in
+      if operation.kind == .sync { synced.withLock { $0.append(operation.path) } }
+    }
+    for chunk in 64..<104 { try write(100, to: chunk, chunks) }
+    disk.before(nil)
+    #expect(synced.withLock { $0 }.isEmpty)
+  }
+
   /// XFS gives files more than is written to them, and takes it back when they are closed.
   @Test(arguments: [false, true]) func whatAFilesystemTakesBackIsNotCounted(isCopy: Bool) throws {
     let disk = GenerousDisk()
