@@ -46,10 +46,11 @@ struct CacheGroup: Hashable {
   /// Whether the group is one that a log can have.
   func isPossible(_ chunkSize: ChunkSize) -> Bool { number < LSN.max.rawValue / Self.size(chunkSize) }
 
-  /// Which of its frames hold bytes of `range`, which lies in the group and is not empty: the first is the lowest bit, and so on.
+  /// Which of its frames hold bytes of `range`, which holds some of the group's: the first is the lowest bit, and so on.
   func frames(of range: Range<LSN>, _ chunkSize: ChunkSize) -> UInt8 {
-    let start = self.range(chunkSize).lowerBound
-    let (first, last) = ((range.lowerBound - start) / Limits.frameSize, (range.upperBound - start - 1) / Limits.frameSize)
+    let own = self.range(chunkSize)
+    let part = range.clamped(to: own)
+    let (first, last) = ((part.lowerBound - own.lowerBound) / Limits.frameSize, (part.upperBound - own.lowerBound - 1) / Limits.frameSize)
     return UInt8(truncatingIfNeeded: (1 << (last + 1)) - (1 << first))
   }
 

@@ -47,7 +47,7 @@ package final class LogReader: Sendable {
   private func touch(_ range: Range<LSN>) {
     let size = log.chunkSize
     let last = CacheGroup.holding(LSN(rawValue: range.upperBound.rawValue - 1), of: log.id, size)
-    let end = last.frames(of: range.clamped(to: last.range(size)), size)
+    let end = last.frames(of: range, size)
     let previous = place.withLock { place in
       let previous = place
       place = (last, previous?.group == last ? end | (previous?.frames ?? 0) : end)
@@ -57,7 +57,7 @@ package final class LogReader: Sendable {
     if isInPlace, previous?.group == last, let frames = previous?.frames, frames | end == frames { return }
     log.services.cacheOrder.withLock { order in
       for (group, _) in CacheGroup.covering(range, of: log.id, size) {
-        order.touch(group, group.frames(of: range.clamped(to: group.range(size)), size), isVisit: group != previous?.group)
+        order.touch(group, group.frames(of: range, size), isVisit: group != previous?.group)
       }
     }
   }

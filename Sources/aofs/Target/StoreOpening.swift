@@ -14,23 +14,28 @@ enum StoreOpening {
     // The store's directory may be open to everyone, but log names and bytes are for its owner. Logs on a mount are
     // created with the mask of the program that creates them.
     FileFacts.createOnlyForOwner()
-    return try whenReleased(path) { () throws(AofError) in try AofManager.open(path, options: options) }
+    return try whenReleased(path, replacing: options.mountPoint) { () throws(AofError) in
+      try AofManager.open(path, options: options)
+    }
   }
 
-  /// Runs `body`, which takes the store's lock, and once more if the store was about to be let go of.
-  static func whenReleased<Result>(_ path: String, _ body: () throws(AofError) -> Result) throws(AofError) -> Result {
+  /// Runs `body`, which takes the store's lock, and once more if the store was about to be let go of. `replacing`: where the store
+  /// is going to be mounted; what is there is dead, and no reason not to wait.
+  static func whenReleased<Result>(
+    _ path: String, replacing mountPoint: String? = nil, _ body: () throws(AofError) -> Result
+  ) throws(AofError) -> Result {
     do throws(AofError) {
       return try body()
     } catch {
-      guard error.code == .locked, try isBeingReleased(path) else { throw error }
+      guard error.code == .locked, try isBeingReleased(path, replacing: mountPoint) else { throw error }
     }
     return try body()
   }
 
-  private static func isBeingReleased(_ path: String) throws(AofError) -> Bool {
+  private static func isBeingReleased(_ path: String, replacing mountPoint: String?) throws(AofError) -> Bool {
     let store = try FileFacts.resolved(path)
     let isMounted = try MountTable.current().entries.contains {
-      $0.type == MountedStore.type && $0.source == store
+      $0.type == MountedStore.type && $0.source == store && $0.mountPoint != mountPoint
     }
     if isMounted { return false }
     for path in [store + "/lock", store] {
